@@ -1,0 +1,46 @@
+"""Sim: N worlds stepped together, MuJoCo's own field names as torch views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import mujoco
+
+
+class Sim(Protocol):
+    """N worlds of one MuJoCo model.
+
+    Any MjData field is an attribute: ``sim.qpos`` is a torch view ``[N, nq]``, ``sim.xpos`` ``[N, nbody, 3]``. Views are
+    live. Writing to a state field (``qpos qvel ctrl mocap_pos mocap_quat``) sets the worlds' state at the next call;
+    other fields are outputs. After `step`, derived fields are one substep behind the state, as with ``mj_step``.
+    """
+
+    model: mujoco.MjModel
+    num_worlds: int
+    device: torch.device
+
+    def __getattr__(self, name: str) -> Tensor: ...
+
+    def step(self, nstep: int = 1) -> None:
+        """Advance all worlds by ``nstep`` substeps."""
+        ...
+
+    def reset(self, ids: Tensor) -> None:
+        """Set the worlds ``ids`` (int64 ``[k]``) to the model's defaults without computing derived fields."""
+        ...
+
+    def forward(self, ids: Tensor) -> None:
+        """Compute the derived fields of the worlds ``ids`` at their present state."""
+        ...
+
+    def external_forces(self) -> Tensor:
+        """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m and N) as ``mj_rnePostConstraint`` would give it after the last `step`."""
+        ...
+
+    def close(self) -> None:
+        """Release threads and memory."""
+        ...

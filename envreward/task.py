@@ -1,0 +1,138 @@
+"""Task: what to do in an environment, written once, in torch, over batches.
+
+A task owns no physics. A `SimTask` is bound to a `Sim` that holds N worlds; it writes controls, reads
+fields, and says which worlds succeeded or failed. A task of a foreign Gymnasium environment has no `Sim`
+(see `envreward.wrap`). Both kinds share `TaskSpec`, which is light enough to list without loading physics.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from envreward.fields import Field
+from envreward.rewards.function import FunctionReward, RewardOutput
+
+if TYPE_CHECKING:
+    import gymnasium as gym
+    import mujoco
+
+    from envreward.sims import Sim
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What a catalog says of a task; importing it loads neither torch code of the task nor physics."""
+
+    id: str
+    """Gymnasium id, e.g. ``EnvReward/HopperFrontFlip-v0``."""
+    family: str
+    instruction: str
+    """What the agent should do, one sentence: the only description of the goal that a designer gets."""
+    horizon: int
+    """Steps after which an episode is truncated."""
+    entry_point: str
+    """``module:Class`` of the `Task`."""
+    extra: str | None = None
+    """The pip extra it needs, if any."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the task's class."""
+
+
+class Behaviour(NamedTuple):
+    """A reference behaviour for a task's contract test."""
+
+    name: str
+    succeeds: bool
+    """Whether the task's own success test must say yes at the end of it."""
+    doc: str
+
+
+class Task(abc.ABC):
+    """Instruction, fields, success, fitness and baselines of one task."""
+
+    spec: TaskSpec
+    fields: Mapping[str, Field]
+    """Declared fields by name, ``action`` included; private ones are marked so."""
+    expert: FunctionReward | None = None
+    """The published human-written reward, or ``None`` where none is published."""
+    sparse: FunctionReward
+    """The reward that pays only for the task itself, from the private success or fitness fields."""
+    fitness_reduce: Literal["sum", "mean", "max", "last"] = "last"
+    """How the per-step private field ``fitness`` becomes an episode's fitness."""
+    fitness_doc: str = ""
+    """What fitness measures, and its unit."""
+    observation_space: gym.spaces.Space[Any]
+    """Of one world."""
+    action_space: gym.spaces.Space[Any]
+    """Of one world."""
+
+
+class SimTask(Task):
+    """A task on a simulator: the code here runs for all N worlds at once, on every backend.
+
+    The environment calls, in this order: `bind` once; `reset` for the worlds that start an episode; then
+    per step `apply`, the simulator's own stepping, `update`, and the reads (fields, `success`, `failure`).
+    The private fields ``success`` (bool), ``failure`` (bool) and ``fitness`` (float32) must be declared.
+    """
+
+    frame_skip: ClassVar[int]
+    sim: Sim
+
+    @abc.abstractmethod
+    def build_model(self) -> mujoco.MjModel:
+        """Return the compiled MuJoCo model, the same for all worlds."""
+
+    def bind(self, sim: Sim) -> None:
+        """Attach to a simulator of N worlds and allocate per-world memory."""
+        self.sim = sim
+
+    @abc.abstractmethod
+    def reset(self, ids: Tensor, uniform: Tensor, normal: Tensor) -> None:
+        """Write the initial state of the worlds ``ids`` (int64 ``[k]``) and clear their memory.
+
+        ``uniform`` (in [0, 1)) and ``normal`` are float64 ``[k, reset_noise_size]`` random numbers that depend only on each
+        world's own seed and episode number, so that a world never depends on its neighbours.
+        """
+
+    @property
+    @abc.abstractmethod
+    def reset_noise_size(self) -> int:
+        """How many random numbers of each kind one reset takes."""
+
+    @abc.abstractmethod
+    def apply(self, action: Tensor) -> None:
+        """Write the controls for ``action`` ``[N, *action_shape]``; called right before the step."""
+
+    @abc.abstractmethod
+    def step(self) -> None:
+        """Advance the simulator by one control step (``frame_skip`` substeps)."""
+
+    def update(self) -> None:  # noqa: B027 - most tasks keep no memory
+        """Update per-world memory from the state after the step, e.g. accumulate a rotation."""
+
+    @abc.abstractmethod
+    def observe(self) -> Tensor:
+        """Return the observation of all worlds ``[N, *obs_shape]``, a fresh tensor."""
+
+    def read(self, name: str) -> Tensor:
+        """Return the current value of a declared field ``[N, *shape]``, in the simulator's own float type."""
+        reader = self.fields[name].read
+        if reader is None:
+            raise ValueError(f"field {name} of {self.spec.id} declares no reader")
+        value: Tensor = reader(self)
+        return value
+
+
+def success_reward(success: Tensor) -> RewardOutput:
+    """Pay 1 in every step in which the task counts as done, else 0; ``success`` is bool ``[N]``."""
+    reward = success.to(torch.get_default_dtype())
+    return RewardOutput(reward, {"success": reward})
+
+
+SPARSE_SUCCESS = FunctionReward(("success",), success_reward, doc="1 while the task's success test holds, else 0")

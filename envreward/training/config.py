@@ -1,0 +1,186 @@
+"""Configuration of a training and the files through which it speaks to the world outside its sandbox.
+
+A training is one folder:
+
+    job.json                 `TrainingJob`: what to train
+    rewards/<name>.py        source of each reward program
+    metrics.jsonl            one `MetricRow` per member and rollout, appended as it trains
+    members/<key>/policy.safetensors   policy weights and observation statistics; `policy.json` beside it says its form
+    members/<key>/result.json          `MemberResult`: written once, when the member ends
+    checkpoint/                        state to continue from after a kill
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+TrainerName = Literal["ppo", "sb3:ppo", "sb3:sac", "sb3:td3"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) of a population.
+
+    Defaults follow the MuJoCo settings of that paper and of Huang et al. 2022 ("The 37 implementation details
+    of PPO") where those fit a batch of worlds.
+    """
+
+    num_worlds: int = 64
+    """Worlds per member."""
+    rollout_steps: int = 32
+    """Steps per world between updates."""
+    minibatch_size: int = 512
+    """Transitions per gradient step and member."""
+    epochs: int = 10
+    """Passes over each rollout."""
+    learning_rate: float = 3e-4
+    lr_schedule: Literal["constant", "linear", "adaptive"] = "linear"
+    """``linear`` decays to 0 over the training; ``adaptive`` follows ``target_kl`` (as rsl-rl does)."""
+    target_kl: float | None = None
+    """A member stops updating in a rollout once its approximate KL passes 1.5 times this; ``None``: never."""
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    value_coef: float = 0.5
+    entropy_coef: float = 0.0
+    max_grad_norm: float = 0.5
+    """Per member."""
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    activation: Literal["tanh", "relu", "elu"] = "tanh"
+    init_log_std: float = 0.0
+    normalize_obs: bool = True
+    normalize_reward: bool = True
+    """Divide rewards by the running standard deviation of the discounted return, per member."""
+    normalize_advantage: bool = True
+    obs_clip: float = 10.0
+    compile: bool = False
+    """`torch.compile` the update: about 1.3 times faster after 10 s of compilation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RacingConfig:
+    """Successive halving on fitness (Jamieson & Talwalkar 2016, arXiv:1502.07943)."""
+
+    rungs: int = 3
+    """Number of times at which members are compared, evenly spaced on a log2 scale of the budget."""
+    keep: float = 0.5
+    """Share of candidates that goes on from each rung."""
+    min_survivors: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One policy to train: one reward and one seed."""
+
+    key: str
+    """Unique in the job, safe as a file name, e.g. ``c003-s0``."""
+    group: str
+    """Members of one candidate share it; racing compares groups by the mean fitness of their members."""
+    reward: str
+    """``expert``, ``sparse``, or a path of a reward program relative to the training's folder."""
+    seed: int
+    """Seeds weights, exploration and resets; a member's results depend on nothing but itself and the settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """One training of a population."""
+
+    env_id: str
+    members: tuple[Member, ...]
+    total_steps: int
+    """Environment steps per member."""
+    trainer: TrainerName = "ppo"
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    racing: RacingConfig | None = None
+    processes: int = 0
+    """Processes over which the population is split, one torch thread each; 0: one per available core."""
+    reward_timeout_s: float = 20.0
+    """Longest a reward program may take over one rollout before its member is retired as ``timed_out``."""
+    reward_memory_bytes: int = 2 * 1024**3
+    """Memory a reward program's process may add before its member is retired as ``crashed``."""
+    checkpoint_every_s: float = 30.0
+    tensorboard: bool = True
+
+    def save(self, folder: Path) -> None:
+        """Write ``job.json`` into ``folder``."""
+        (folder / "job.json").write_text(json.dumps(dataclasses.asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainingJob:
+        """Read ``job.json`` from ``folder``."""
+        raw = json.loads((folder / "job.json").read_text())
+        raw["members"] = tuple(Member(**m) for m in raw["members"])
+        raw["ppo"]["hidden_sizes"] = tuple(raw["ppo"]["hidden_sizes"])
+        raw["ppo"] = PPOConfig(**raw["ppo"])
+        raw["racing"] = RacingConfig(**raw["racing"]) if raw["racing"] else None
+        return cls(**raw)
+
+
+MemberStatus = Literal["trained", "failed", "timed_out", "crashed", "pruned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberResult:
+    """How one member's training ended."""
+
+    key: str
+    status: MemberStatus
+    reason: str = ""
+    """Why it is not ``trained``: one or two lines, with the program's line where one is to blame."""
+    steps: int = 0
+    """Environment steps it took."""
+    wall_s: float = 0.0
+    """Wall-clock time of the whole job until it ended."""
+
+    def save(self, folder: Path) -> None:
+        """Write ``members/<key>/result.json`` below the training's ``folder``."""
+        target = folder / "members" / self.key
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "result.json").write_text(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path, key: str) -> MemberResult | None:
+        """Read a member's result, or return ``None`` while it has none."""
+        path = folder / "members" / key / "result.json"
+        return cls(**json.loads(path.read_text())) if path.exists() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """What one member did in one rollout; a line of ``metrics.jsonl``. Means over the episodes that ended in it.
+
+    ``None`` where no episode ended: missing is never 0.
+    """
+
+    key: str
+    step: int
+    """Environment steps the member had taken at the end of the rollout."""
+    wall_s: float
+    success: float | None
+    """Share of episodes in which the success test held at some step."""
+    fitness: float | None
+    episode_return: float | None
+    """Undiscounted sum of the member's own reward."""
+    episode_length: float | None
+    components: dict[str, float]
+    """Mean per step over the rollout of each reward component."""
+    reward_mean: float
+    """Mean reward per step over the rollout."""
+    entropy: float
+    kl: float
+    """Approximate KL divergence between the policies before and after the update (Schulman's k3 estimator)."""
+    clip_fraction: float
+    value_loss: float
+    explained_variance: float | None
+    learning_rate: float
+
+    @classmethod
+    def from_json(cls, line: str) -> MetricRow:
+        """Parse a line of ``metrics.jsonl``."""
+        raw: dict[str, Any] = json.loads(line)
+        return cls(**raw)
