@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from envreward.errors import ConfigError, MissingExtraError, UnknownNameError
 
 if TYPE_CHECKING:
-    from envreward.task import Task, TaskSpec
+    from envreward.task import Task
+    from envreward.task_spec import TaskSpec
 
 NAMESPACE = "EnvReward"
 _SINGULAR = {"designers": "designer", "sandboxes": "sandbox"}

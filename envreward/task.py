@@ -2,14 +2,13 @@
 
 A task owns no physics. A `SimTask` is bound to a `Sim` that holds N worlds; it writes controls, reads
 fields, and says which worlds succeeded or failed. A task of a foreign Gymnasium environment has no `Sim`
-(see `envreward.wrap`). Both kinds share `TaskSpec`, which is light enough to list without loading physics.
+(see `envreward.wrap`). Both kinds have a `TaskSpec`, which is light enough to list without loading torch or physics.
 """
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -17,31 +16,13 @@ from torch import Tensor
 
 from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.task_spec import TaskSpec
 
 if TYPE_CHECKING:
     import gymnasium as gym
     import mujoco
 
     from envreward.sims import Sim
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskSpec:
-    """What a catalog says of a task; importing it loads neither torch code of the task nor physics."""
-
-    id: str
-    """Gymnasium id, e.g. ``EnvReward/HopperFrontFlip-v0``."""
-    family: str
-    instruction: str
-    """What the agent should do, one sentence: the only description of the goal that a designer gets."""
-    horizon: int
-    """Steps after which an episode is truncated."""
-    entry_point: str
-    """``module:Class`` of the `Task`."""
-    extra: str | None = None
-    """The pip extra it needs, if any."""
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """Keyword arguments of the task's class."""
 
 
 class Behaviour(NamedTuple):

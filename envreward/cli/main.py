@@ -1,0 +1,87 @@
+"""``envreward <verb>``: finds the verb's module, parses its options and runs it.
+
+Each verb is a module of this package with a frozen dataclass ``Command`` (its fields are the options, its
+docstring the help) that has a method ``run() -> int``. Only the called verb's module is imported, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from envreward.errors import EnvRewardError, UnknownNameError
+
+VERBS = {
+    "design": "search for a reward: propose, verify, train, evaluate, report",
+    "resume": "go on with a search that was stopped or killed",
+    "runs": "list the searches on this machine",
+    "show": "show one search: its candidates, scores, costs",
+    "report": "write (or write again) a search's HTML report",
+    "train": "train one policy with the expert, the sparse or your own reward",
+    "evaluate": "score a trained policy on fresh episodes",
+    "video": "film a trained policy",
+    "check": "verify a reward program and say what is wrong with it",
+    "envs": "list the environments, or describe one: fields, instruction, baselines",
+    "doctor": "say what works on this machine and how to mend what does not",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 130 interrupted, else the error's own code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not args or args[0] in ("-h", "--help"):
+            _write(_overview())
+            return 0
+        if args[0] in ("-V", "--version", "version"):
+            from envreward import __version__
+
+            _write(f"envreward {__version__}")
+            return 0
+        verb = args.pop(0)
+        if verb not in VERBS:
+            raise UnknownNameError("command", verb, VERBS)
+        import tyro
+
+        module = importlib.import_module(f"envreward.cli.{verb}")
+        command = tyro.cli(module.Command, args=args, prog=f"envreward {verb}", config=(tyro.conf.AvoidSubcommands,))
+        return int(command.run())
+    except EnvRewardError as error:
+        _write_error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _write_error("interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # unwritable folder, full disk, missing file: one line, not a traceback
+        where = f": {error.filename}" if error.filename else ""
+        _write_error(f"{error.strerror or error}{where}")
+        return 1
+
+
+def _overview() -> str:
+    lines = "\n".join(f"  {verb:<9} {text}" for verb, text in VERBS.items())
+    return (
+        "envreward: say what an agent should do; get a reward that teaches it, a policy that does it,\n"
+        "and a report you can trust.\n\n"
+        f"usage: envreward VERB [OPTIONS]\n\n{lines}\n\n"
+        "Start with `envreward design --env Hopper` (no API key needed), or `envreward doctor`.\n"
+        "`envreward VERB --help` explains each."
+    )
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _write_error(text: str) -> None:
+    sys.stderr.write(f"envreward: error: {' '.join(text.split())}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

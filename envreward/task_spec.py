@@ -1,0 +1,26 @@
+"""TaskSpec: what a catalog says of a task. Importing it loads neither torch nor physics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """One task as its family's catalog lists it."""
+
+    id: str
+    """Gymnasium id, e.g. ``EnvReward/HopperFrontFlip-v0``."""
+    family: str
+    instruction: str
+    """What the agent should do, one sentence: the only description of the goal that a designer gets."""
+    horizon: int
+    """Steps after which an episode is truncated."""
+    entry_point: str
+    """``module:Class`` of the `Task`."""
+    extra: str | None = None
+    """The pip extra it needs, if any."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the task's class."""
