@@ -8,6 +8,8 @@
     │   ├── RewardParseError       no program could be read from the text   (status ``unparsed``)
     │   ├── RewardRejectedError    a rule of reward programs is broken      (status ``rejected``)
     │   └── RewardRuntimeError     it ran and failed                        (status ``failed``)
+    │       ├── RewardTimeoutError     ... it took too long                 (status ``timed_out``)
+    │       └── RewardCrashError       ... its process died                 (status ``crashed``)
     ├── SandboxError           a sandbox cannot be used or broke
     ├── LLMError               a language model could not be asked
     │   └── LLMUnavailableError    ... and asking again cannot help (no key, wrong key, unknown model)
@@ -99,7 +101,15 @@ class RewardRejectedError(RewardError):
 
 
 class RewardRuntimeError(RewardError):
-    """A reward program raised, returned something unusable, ran out of time or of memory."""
+    """A reward program raised, or returned something unusable."""
+
+
+class RewardTimeoutError(RewardRuntimeError):
+    """A reward program did not answer within its time limit."""
+
+
+class RewardCrashError(RewardRuntimeError):
+    """A reward program's process died: out of memory, killed, or it answered what a program cannot answer."""
 
 
 class SandboxError(EnvRewardError):

@@ -63,6 +63,8 @@ class SimTask(Task):
     """
 
     frame_skip: ClassVar[int]
+    memory: ClassVar[tuple[str, ...]] = ()
+    """Names of the attributes that remember something per world (tensors ``[N, ...]``), so that worlds can be saved."""
     sim: Sim
 
     @abc.abstractmethod

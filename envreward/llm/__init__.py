@@ -1,5 +1,22 @@
 """Access to language models: the protocol, the client, recording and replay."""
 
 from .base import LLM, Answer, Completion, Message, Usage
+from .config import LLMConfig
+from .meter import Caps
+from .open import SPECS, open_llm
+from .record import Exchange, ExchangeStore, RecordedLLM
 
-__all__ = ["LLM", "Answer", "Completion", "Message", "Usage"]
+__all__ = [
+    "LLM",
+    "SPECS",
+    "Answer",
+    "Caps",
+    "Completion",
+    "Exchange",
+    "ExchangeStore",
+    "LLMConfig",
+    "Message",
+    "RecordedLLM",
+    "Usage",
+    "open_llm",
+]

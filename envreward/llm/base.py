@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 
 class Message(TypedDict):
@@ -34,6 +34,9 @@ class Usage:
         )
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """One sampled answer."""
@@ -50,13 +53,21 @@ class Completion:
     answers: tuple[Answer, ...]
     """May be fewer than asked for, even none; never padded."""
     usage: Usage = field(default_factory=Usage)
+    """What this call has cost now; answers taken from a study's record cost nothing again."""
     model: str = ""
+    """The model that answered, as the provider names it."""
+    failures: tuple[str, ...] = ()
+    """Why answers are missing, each reason once."""
 
 
 class LLM(Protocol):
-    """A chat model."""
+    """A chat model; may be called from several threads."""
 
     model: str
+    concurrency: int
+    """How many requests may be under way at once."""
+    parameters: Mapping[str, Any]
+    """What goes into each request beside messages and temperature, for the record; never a key."""
 
     def complete(self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str) -> Completion:
         """Sample ``n`` answers to ``messages``, concurrently where the provider allows.
@@ -66,11 +77,25 @@ class LLM(Protocol):
             n: Number of answers wanted.
             temperature: Sampling temperature.
             key: Name of this request in the study, unique in it and the same on every resume, e.g.
-                ``iteration-2/samples``. A request whose key has finished is answered from the record.
+                ``iteration-2/samples``. A request whose key has finished is answered from the record. Its samples are
+                numbered ``iteration-2/samples#0`` and on; a key that already has its ``#`` names that one sample.
 
         Raises:
             LLMUnavailableError: Asking again cannot help (no key, wrong key, unknown model).
-            LLMError: It kept failing within the allowed retries.
-            BudgetExceededError: The request could pass a cap on calls, tokens or USD; it was not sent.
+            LLMError: No answer came: each sample kept failing within the allowed retries.
+            BudgetExceededError: No answer came: a request that could pass a cap on calls, tokens or USD is not sent.
         """
         ...
+
+
+def sample_keys(key: str, n: int) -> tuple[str, ...]:
+    """Return the names of the ``n`` samples of the request ``key``; a key that names one sample stands for itself.
+
+    Raises:
+        ValueError: ``key`` names one sample and more than one is wanted.
+    """
+    if "#" not in key:
+        return tuple(f"{key}#{index}" for index in range(n))
+    if n != 1:
+        raise ValueError(f"{key!r} names a single sample, {n} are wanted")
+    return (key,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -39,6 +40,14 @@ class Sim(Protocol):
 
     def external_forces(self) -> Tensor:
         """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m and N) as ``mj_rnePostConstraint`` would give it after the last `step`."""
+        ...
+
+    def save(self) -> dict[str, Tensor]:
+        """Return copies of all that decides how the worlds go on, one row per world ``[N, ...]``."""
+        ...
+
+    def load(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on from what `save` returned, bit for bit; the rows may come from several simulators of the same model."""
         ...
 
     def close(self) -> None:

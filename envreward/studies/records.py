@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
+
+from envreward.training.config import MemberStatus
 
 
 class Status(StrEnum):
@@ -21,9 +24,9 @@ class Status(StrEnum):
     CRASHED = "crashed"
     """Its process died."""
     FILTERED = "filtered"
-    """The designer sorted it out before training."""
+    """Sorted out before training: by the designer, or because a limit of the study left no room for it."""
     PRUNED = "pruned"
-    """Racing retired it."""
+    """Retired during training: by racing, or because the study's time was over."""
     TRAINED = "trained"
     """Trained, not evaluated (the study stopped in between)."""
     EVALUATED = "evaluated"
@@ -102,6 +105,53 @@ class Candidate:
         return _mean([e.success for e in self.evaluations])
 
 
+Role = Literal["search", "winner", "expert", "sparse"]
+"""What a policy was trained for: to rank a candidate, or as one of the three arms of the final comparison."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedMember:
+    """One policy that a study trained, or took from the baselines kept by earlier studies."""
+
+    key: str
+    """Unique in the study: ``c007-s0`` in the search; ``c007-r0``, ``expert-r0``, ``sparse-r0`` in the comparison."""
+    role: Role
+    candidate: str | None
+    """Id of the candidate whose reward it was trained with; ``None`` for a baseline."""
+    training: str
+    """The training it belongs to, whose folder is ``trainings/<training>`` in the run folder."""
+    seed: int
+    status: MemberStatus
+    reason: str = ""
+    steps: int = 0
+    """Environment steps it took."""
+    wall_s: float = 0.0
+    reused: bool = False
+    """Kept by an earlier study under the same settings; it cost this one nothing."""
+    evaluation: Evaluation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A program that passed the verification."""
+
+    candidate: str
+    source: str
+    time_per_call_s: float | None
+    components: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The one final status of a candidate."""
+
+    candidate: str
+    status: Status
+    reason: str = ""
+    traces: Traces | None = None
+    wall_s: float | None = None
+
+
 def best(candidates: list[Candidate]) -> Candidate | None:
     """Return the evaluated candidate of highest fitness, the earlier one at a tie, or ``None``."""
     scored = [(c.fitness, c) for c in candidates if c.fitness is not None]
@@ -110,5 +160,3 @@ def best(candidates: list[Candidate]) -> Candidate | None:
 
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-

@@ -113,7 +113,12 @@ class TrainingJob:
     @classmethod
     def load(cls, folder: Path) -> TrainingJob:
         """Read ``job.json`` from ``folder``."""
-        raw = json.loads((folder / "job.json").read_text())
+        return cls.from_json((folder / "job.json").read_text())
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingJob:
+        """Read a job from the JSON that `save` writes."""
+        raw = json.loads(text)
         raw["members"] = tuple(Member(**m) for m in raw["members"])
         raw["ppo"]["hidden_sizes"] = tuple(raw["ppo"]["hidden_sizes"])
         raw["ppo"] = PPOConfig(**raw["ppo"])

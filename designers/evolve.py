@@ -1,0 +1,146 @@
+"""evolve: a search over reward terms by variation and selection, with no language model.
+
+The first generation spreads over the task's read-outs, weighted by their roles and by the words they share
+with the instruction. Each later one varies the best rewards of all earlier ones (mu + lambda: a parent stays until
+something better has been found): tournament selection, crossover, mutation, and a share of newcomers drawn
+from what ranked well so far. It is the offline default, and the baseline that every method with a language model
+must beat.
+
+Its whole memory is the study's record: programs carry their genes (see `programs`), scores come with the candidates.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from envreward.errors import ConfigError
+from envreward.fields import Field, public_fields
+from envreward.studies.designer import Brief, Context
+from envreward.studies.records import Candidate, Proposal
+
+from .mutation import mutate
+from .population import Individual, credit, is_flat, ranked, read_population, tournament
+from .prior import Prior
+from .programs import render
+from .terms import Genome
+from .variation import Vocabulary, crossover, fresh, stratified
+
+_ATTEMPTS = 50
+"""Draws after which a generation with nothing new to try stays smaller than asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvolveConfig:
+    """Settings of the search."""
+
+    parents: float = 0.5
+    """Size of the parent pool as a share of a generation (at least 2): mu / lambda."""
+    tournament_size: int = 2
+    """Rewards drawn from the pool per parent; the best of them is taken. More is greedier."""
+    newcomers: float = 0.15
+    """Share of each later generation that is made from nothing."""
+    explore: float = 1.0
+    newcomers_flat: float = 0.75
+    """The same while all scores are equal, when there is nothing to select."""
+    credit_gain: float = 5.0
+    """How strongly new terms go to what ranked well so far: a direction that always came first is drawn
+    ``exp(credit_gain / 2)`` times as often as its prior says. 0: not at all."""
+    crossover: float = 0.3
+    """Chance that a child has two parents."""
+    mutate_again: float = 0.3
+    """Chance of each further mutation after the first."""
+
+
+class Evolve:
+    """The designer; see the module."""
+
+    needs_llm = False
+    default_samples = 8
+    default_iterations = 3
+
+    def __init__(self, config: EvolveConfig = EvolveConfig()) -> None:
+        """Make the designer with the given settings."""
+        self.config = config
+
+    def ask(self, context: Context) -> list[Proposal]:
+        """Return ``context.samples`` rewards that were not tried before; fewer only when nothing new comes up.
+
+        Raises:
+            ConfigError: No public field of the task is a number.
+        """
+        brief, rng = context.brief, context.rng
+        population = read_population(context.history, brief.fields)
+        vocabulary = self._vocabulary(brief, population)
+        tried = {individual.genome.key(brief.fields) for individual in population}
+        proposals: list[Proposal] = []
+        drafts = self._drafts(population, vocabulary, context.samples, rng, context.iteration)
+        for _ in range(context.samples * _ATTEMPTS):
+            genome, parents, origin = next(drafts)
+            key = genome.key(brief.fields)
+            if key in tried:
+                continue
+            tried.add(key)
+            source = render(genome, brief.fields, brief.instruction)
+            proposals.append(Proposal(answer=source, source=source, parents=parents, origin=origin))
+            if len(proposals) == context.samples:
+                break
+        return proposals
+
+    def tell(self, context: Context, candidates: Sequence[Candidate]) -> None:
+        """Do nothing: the next `ask` reads the history."""
+
+    def _drafts(
+        self, population: Sequence[Individual], vocabulary: Vocabulary, samples: int, rng: random.Random, iteration: int
+    ) -> Iterator[tuple[Genome, tuple[str, ...], str]]:
+        """Yield rewards without end: newcomers first, spread evenly over the directions, then children."""
+        pool = ranked(population)[: max(2, round(self.config.parents * samples))]
+        share = (
+            self.config.newcomers_flat
+            if is_flat(population)
+            else max(self.config.newcomers, self.config.explore / (iteration + 1))
+        )
+        newcomers = samples if not pool else max(1, round(share * samples))
+        while True:
+            for goal in stratified(vocabulary.directions(), newcomers, rng):
+                yield fresh(goal, vocabulary, rng), (), "new"
+            for _ in range(samples - newcomers):
+                yield self._child(pool, vocabulary, rng)
+
+    def _child(
+        self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random
+    ) -> tuple[Genome, tuple[str, ...], str]:
+        """Return a child of one or two parents, who they are, and how it was made."""
+        size = self.config.tournament_size
+        first = tournament(pool, rng, size)
+        genome = first.genome
+        parents: tuple[str, ...] = (first.id,)
+        how: list[str] = []
+        second = tournament(pool, rng, size)
+        if second is not first and rng.random() < self.config.crossover:
+            genome = crossover(first.genome, second.genome, vocabulary.fields, rng)
+            parents, how = (first.id, second.id), [f"crossover of {first.id} and {second.id}"]
+        while not how or rng.random() < self.config.mutate_again:
+            variant = mutate(first, genome, vocabulary, rng)
+            if variant is None:
+                break
+            genome, what = variant
+            how.append(what)
+        label = "" if len(parents) == 2 else f"mutation of {first.id}: "
+        return genome, parents, label + ", ".join(how)
+
+    def _vocabulary(self, brief: Brief, population: Sequence[Individual]) -> Vocabulary:
+        fields: dict[str, Field] = public_fields(brief.fields)
+        prior = Prior.of(brief)
+        if not prior.weights:
+            raise ConfigError(f"evolve needs a public field that is a number, and {brief.env_id} declares none")
+        lengths = [p.episode_length for p in population if p.episode_length is not None]
+        early = not lengths or min(lengths) < brief.horizon - 0.5
+        return Vocabulary(
+            fields=fields,
+            prior=prior,
+            credit=credit(population),
+            credit_gain=self.config.credit_gain,
+            episodes_end_early=early,
+        )

@@ -1,0 +1,124 @@
+"""What is known of a task before anything was tried: which read-outs are likely to matter, and their magnitudes.
+
+All of it comes from the task's own declarations: roles, units, shapes, and the words that a field's name and
+documentation share with the instruction. Nothing here names an environment or a field.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envreward.fields import Field, Role
+from envreward.studies.designer import Brief
+
+from .terms import Readout, readouts
+
+ROLE_WEIGHT: Mapping[Role, float] = {
+    "position": 2.0,
+    "orientation": 1.5,
+    "angle": 1.0,
+    "velocity": 3.0,
+    "angular_velocity": 1.5,
+    "force": 0.5,
+    "distance": 3.0,
+    "flag": 2.0,
+    "action": 0.0,
+    "other": 1.0,
+}
+"""How often a goal is about each kind of quantity, before the words are looked at. Actions are never a goal."""
+
+TYPICAL: Mapping[str, float] = {
+    "m": 0.5,
+    "m/s": 1.0,
+    "m/s^2": 10.0,
+    "rad": 0.5,
+    "rad/s": 3.0,
+    "deg": 30.0,
+    "N": 100.0,
+    "N m": 30.0,
+    "s": 1.0,
+}
+"""Typical magnitude of a quantity by its unit, for bodies of about one metre; 1 for units not listed."""
+
+CHANGE_SHARE = 0.05
+"""Typical change in one control step as a share of the typical magnitude: steps last tens of milliseconds."""
+
+WORD_GAIN = 8.0
+"""Factor by which the prior of a read-out that shares the instruction's rarest words grows."""
+
+_STOP = re.compile(
+    "a|an|the|of|in|on|at|to|for|and|or|as|is|are|be|by|with|without|from|it|its|this|that|than|then|into|while|which|"
+    "not|no|each|per|one|all|after|before|between|over|under|if|when|where|value|current|step"
+)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Weights over read-outs."""
+
+    weights: Mapping[Readout, float]
+    """Positive, by read-out; in order of declaration."""
+    mentioned: frozenset[Readout]
+    """Those that share a word with the instruction."""
+
+    @classmethod
+    def of(cls, brief: Brief) -> Prior:
+        """Weigh every read-out of the brief's public fields by role, share of its field, and shared words."""
+        overlap = _overlap(brief)
+        weights: dict[Readout, float] = {}
+        mentioned = set()
+        for name, field in brief.fields.items():
+            options = readouts(name, field)
+            for readout in options:
+                score = overlap.get(readout, 0.0)
+                kind_share = 0.3 if readout.kind in ("change", "energy", "norm") and len(options) > 1 else 1.0
+                # A field's weight is shared among its entries, less than evenly: eight joints matter more than one.
+                weight = ROLE_WEIGHT[field.role] * kind_share / math.sqrt(len(options))
+                weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * score)
+                if score > 0:
+                    mentioned.add(readout)
+        return cls({r: w for r, w in weights.items() if w > 0}, frozenset(mentioned))
+
+
+def typical(readout: Readout, field: Field) -> float:
+    """Return the magnitude that the read-out probably has, from unit, role and kind."""
+    if field.dtype != "float32" or field.role == "flag":
+        return 1.0
+    size = TYPICAL.get(field.unit, 1.0)
+    if readout.kind == "change":
+        return size * CHANGE_SHARE
+    if readout.kind == "energy":
+        return size**2
+    return size * math.sqrt(max(1, math.prod(field.shape))) if readout.kind == "norm" else size
+
+
+def _overlap(brief: Brief) -> dict[Readout, float]:
+    """Return for each read-out how much it shares with the instruction's words, 0 to 1, rare words counting more."""
+    goal = words(f"{brief.instruction} {brief.fitness_doc}")
+    by_field = {name: words(f"{name} {field.doc}") for name, field in brief.fields.items()}
+    frequency = Counter(word for text in by_field.values() for word in text)
+    scores = {
+        readout: sum(math.log(1 + len(by_field) / max(1, frequency[word])) for word in goal & text)
+        for name, field in brief.fields.items()
+        for readout in readouts(name, field)
+        for text in [by_field[name] | words(" ".join(field.names[i] for i in readout.index[-1:] if field.names))]
+    }
+    largest = max(scores.values(), default=0.0)
+    return {readout: score / largest for readout, score in scores.items()} if largest > 0 else {}
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the text's content words, lower case, without the endings of English inflection."""
+    found = re.findall(r"[a-z]+", text.lower())
+    return frozenset(_stem(word) for word in found if not _STOP.fullmatch(word) and len(word) > 1)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "ly", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word

@@ -1,0 +1,138 @@
+"""Where new rewards come from: terms drawn by what is known so far, and crossover. For mutation see `mutation`."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from envreward.fields import Field
+
+from .population import Direction
+from .prior import Prior, typical
+from .terms import Form, Genome, Readout, Term, readouts
+
+MAX_TERMS = 6
+"""More terms than this cannot be told apart by a few dozen trainings, nor read at a glance."""
+
+_FORMS: Mapping[Form, float] = {"linear": 5, "tanh": 2, "near": 2, "above": 1, "square": 1, "within": 0.5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """What terms are made of, and how often each thing is drawn."""
+
+    fields: Mapping[str, Field]
+    prior: Prior
+    credit: Mapping[Direction, float] = field(default_factory=dict)
+    """See `population.credit`."""
+    credit_gain: float = 5.0
+    """A direction is drawn ``exp(credit_gain * credit)`` times as often as its prior says."""
+    episodes_end_early: bool = True
+    """Whether a constant can matter: it does only where behaviour decides how long an episode lasts."""
+
+    def directions(self) -> dict[Direction, float]:
+        """Return the weight of each (read-out, sign) as a goal.
+
+        Without experience a quantity that the instruction mentions is more often to be raised than lowered, a
+        distance more often to be lowered; otherwise both signs count the same.
+        """
+        weights: dict[Direction, float] = {}
+        for readout, weight in self.prior.weights.items():
+            up = 0.35 if self.fields[readout.field].role == "distance" else 0.5
+            up = 2 / 3 if readout in self.prior.mentioned and up == 0.5 else up
+            for sign, share in ((True, up), (False, 1 - up)):
+                weights[readout, sign] = (
+                    weight * share * math.exp(self.credit_gain * self.credit.get((readout, sign), 0.0))
+                )
+        return weights
+
+    def draw(self, rng: random.Random) -> Direction:
+        """Draw one direction."""
+        weights = self.directions()
+        return rng.choices([*weights], [*weights.values()])[0]
+
+
+def stratified(weights: Mapping[Direction, float], n: int, rng: random.Random) -> list[Direction]:
+    """Draw ``n`` directions by systematic sampling: each comes up its expected number of times, rounded up or down."""
+    keys, total = [*weights], sum(weights.values())
+    drawn: list[Direction] = []
+    start, cumulated = rng.random(), 0.0
+    for key in keys:
+        cumulated += weights[key] / total
+        while len(drawn) < n and (len(drawn) + start) / n < cumulated:
+            drawn.append(key)
+    drawn += [keys[-1]] * (n - len(drawn))  # rounding of the last partial sum
+    rng.shuffle(drawn)
+    return drawn
+
+
+def goal_term(goal: Direction, vocabulary: Vocabulary, rng: random.Random, weight: float = 1.0) -> Term:
+    """Return a term of random form that pays for (or against) a read-out, of magnitude about ``weight``."""
+    readout, positive = goal
+    if readout is None:
+        return Term(form="constant", readout=None, weight=weight if positive else -weight)
+    declared = vocabulary.fields[readout.field]
+    unit = typical(readout, declared)
+    if declared.dtype != "float32" or declared.role == "flag":
+        return Term(form="linear", readout=readout, weight=weight if positive else -weight)
+    form = rng.choices([*_FORMS], [*_FORMS.values()])[0]
+    if not positive and form in ("near", "within"):
+        form = "tanh"
+    if positive and form == "square":
+        form = "linear"
+    if form == "linear":
+        return Term(form=form, readout=readout, weight=(weight if positive else -weight) / unit)
+    scale = unit * 2.0 ** rng.uniform(-1.0, 2.0)
+    centred = form in ("near", "within", "above") or (form == "square" and rng.random() < 0.5)
+    centre = unit * rng.gauss(0.0, 2.0) if centred and rng.random() < 0.7 else 0.0
+    return Term(form=form, readout=readout, weight=weight if positive else -weight, centre=centre, scale=scale)
+
+
+def effort_term(fields: Mapping[str, Field], rng: random.Random) -> Term | None:
+    """Return a small penalty on the mean square of the action, or ``None`` where the action is no vector of numbers."""
+    action = fields.get("action")
+    if action is None or action.dtype != "float32":
+        return None
+    kinds = [r for r in readouts("action", action) if r.kind == "energy"]
+    readout = kinds[0] if kinds else Readout("action", "entry", (0,) * len(action.shape))
+    form: Form = "linear" if readout.kind == "energy" else "square"
+    return Term(form=form, readout=readout, weight=-log_uniform(rng, 0.003, 0.3))
+
+
+def alive_term(rng: random.Random) -> Term:
+    """Return a bonus for every step that the episode lasts."""
+    return Term(form="constant", readout=None, weight=log_uniform(rng, 0.1, 3.0))
+
+
+def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random) -> Genome:
+    """Return a new reward for ``goal``: its term; by chance a bonus for lasting, an effort penalty, a second goal."""
+    terms: list[Term] = [goal_term(goal, vocabulary, rng)]
+    if vocabulary.episodes_end_early and rng.random() < 0.6:
+        terms.append(alive_term(rng))
+    effort = effort_term(vocabulary.fields, rng)
+    if effort is not None and rng.random() < 0.5:
+        terms.append(effort)
+    second = vocabulary.draw(rng)
+    if second[0] != goal[0] and rng.random() < 0.5:
+        terms.append(goal_term(second, vocabulary, rng, weight=log_uniform(rng, 0.1, 1.0)))
+    return Genome(tuple(terms)).normalised(vocabulary.fields)
+
+
+def crossover(a: Genome, b: Genome, fields: Mapping[str, Field], rng: random.Random) -> Genome:
+    """Return ``a`` with some of ``b``'s terms: at least one that ``a`` lacks, where there is one; common ones of either.
+
+    Sums of good rewards are often good rewards, halves of them seldom: so nothing of ``a`` is lost.
+    """
+    mine, yours = ({t.name(fields): t for t in g.terms} for g in (a, b))
+    terms = [rng.choice((term, yours.get(name, term))) for name, term in mine.items()]
+    others = [term for name, term in yours.items() if name not in mine]
+    rng.shuffle(others)
+    terms += [term for i, term in enumerate(others) if i == 0 or rng.random() < 0.5]
+    return Genome(tuple(terms[:MAX_TERMS])).normalised(fields)
+
+
+def log_uniform(rng: random.Random, low: float, high: float) -> float:
+    """Draw a number between ``low`` and ``high`` whose logarithm is uniform."""
+    return math.exp(rng.uniform(math.log(low), math.log(high)))

@@ -1,0 +1,166 @@
+"""``envreward design``: search for a reward."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from envreward.errors import ConfigError
+from envreward.llm import LLMConfig
+from envreward.studies import Budget, Spent, StudyConfig
+from envreward.studies.folder import runs_root
+from envreward.training.config import PPOConfig, RacingConfig, TrainerName
+
+from ._options import MaybeFloat, MaybeFolder, MaybeInt, MaybeText, Texts
+from ._session import run_study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Search for a reward function that teaches an agent a task.
+
+    A designer proposes reward programs. Each is verified, then used to train a policy from scratch; the policies are
+    scored by the task's own success test, which no reward can see, and the designer proposes better ones. At the end
+    the best program is trained again on fresh seeds, next to the human-written and the sparse reward under the same
+    budget, and a report says what was found.
+
+    Without an API key: envreward design --env Hopper
+
+    With a language model: envreward design --env HopperFrontFlip --designer eureka --llm openai/gpt-4o --max-usd 2
+
+    --llm takes a litellm name (openai/gpt-4o, anthropic/..., ollama/llama3), replay:FILE (play recorded answers),
+    record:FILE=MODEL (record them), or manual (carry prompts and answers to and from any chat window).
+
+    A search that was stopped or killed goes on with: envreward resume RUN. Nothing is paid for twice.
+    """
+
+    env: str
+    """The task, e.g. Hopper; `envreward envs` lists them."""
+    designer: str = "evolve"
+    """Who proposes rewards: evolve (no language model; recombines reward terms) or eureka (asks one)."""
+    option: Texts = ()
+    """An option of the designer; may be given several times."""
+    llm: MaybeText = None
+    """The language model, where the designer asks one; see above."""
+    instruction: MaybeText = None
+    """What the agent should do, in place of the task's own sentence. The test of success stays."""
+    samples: MaybeInt = None
+    """Reward programs per iteration (default: the designer's own)."""
+    iterations: MaybeInt = None
+    """Rounds of proposing, training and scoring (default: the designer's own)."""
+    steps: int = 500_000
+    """Environment steps with which each policy is trained."""
+    seeds: int = 1
+    """Policies trained per program during the search; their mean score counts."""
+    final_seeds: int = 5
+    """Policies trained with the winner, and with each baseline, for the report; 3 is the least that shows anything."""
+    episodes: int = 20
+    """Episodes over which a trained policy is scored."""
+    trainer: TrainerName = "ppo"
+    """Trainer: ppo trains all programs together, sb3:... uses Stable-Baselines3, one after another."""
+    racing: bool = False
+    """Stop the worse half of the programs early, several times during each training."""
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    """Settings of PPO."""
+    processes: int = 0
+    """Training processes; 0 is one per CPU core."""
+    sandbox: str = "bubblewrap"
+    """Where reward programs run: bubblewrap, or process (no wall around them: for programs you trust)."""
+    max_usd: MaybeFloat = None
+    """Hard limit on what the language model costs, US dollars."""
+    max_calls: MaybeInt = None
+    """Hard limit on answers asked of the language model."""
+    max_tokens: MaybeInt = None
+    """Hard limit on tokens, prompts and answers together."""
+    max_minutes: MaybeFloat = None
+    """Hard limit on wall-clock time. Time for the final comparison is set aside, so the search ends earlier."""
+    max_env_steps: MaybeInt = None
+    """Hard limit on environment steps of all trainings, the final comparison included."""
+    max_trainings: MaybeInt = None
+    """Hard limit on policies trained, the final comparison included."""
+    llm_config: LLMConfig = field(default_factory=LLMConfig)
+    """How the language model is asked."""
+    seed: int = 0
+    """Decides everything random in the search: same seed and same answers, same result."""
+    name: MaybeText = None
+    """Name of the run (default: task, designer and time)."""
+    out: MaybeFolder = None
+    """Folder in which the run's own folder is made (default: $ENVREWARD_RUNS, else runs)."""
+
+    def run(self) -> int:
+        """Begin the study and see it through."""
+        from envreward.studies.comparison import require_minimum
+        from envreward.studies.crew import assemble, versions
+        from envreward.studies.store import StudyStore
+
+        config = self.config()
+        crew = assemble(config, Spent())
+        require_minimum(config, crew.task)
+        return run_study(StudyStore.create(self._folder(config), config, versions()), crew)
+
+    def config(self) -> StudyConfig:
+        """Return the study's settings.
+
+        Raises:
+            UnknownNameError: No such environment or designer.
+            ConfigError: Settings that cannot work.
+        """
+        from envreward.registry import find, find_task_spec
+
+        spec = find_task_spec(self.env)
+        designer = find("designers", self.designer)
+        return StudyConfig(
+            env_id=spec.id,
+            instruction=spec.instruction if self.instruction is None else self.instruction,
+            designer=self.designer,
+            designer_options=_options(self.option),
+            llm=self.llm,
+            llm_config=self.llm_config,
+            samples=designer.default_samples if self.samples is None else self.samples,
+            iterations=designer.default_iterations if self.iterations is None else self.iterations,
+            steps=self.steps,
+            seeds=self.seeds,
+            final_seeds=self.final_seeds,
+            eval_episodes=self.episodes,
+            trainer=self.trainer,
+            ppo=self.ppo,
+            racing=RacingConfig() if self.racing else None,
+            processes=self.processes,
+            sandbox=self.sandbox,
+            budget=Budget(
+                env_steps=self.max_env_steps,
+                trainings=self.max_trainings,
+                llm_calls=self.max_calls,
+                tokens=self.max_tokens,
+                usd=self.max_usd,
+                wall_s=None if self.max_minutes is None else self.max_minutes * 60,
+            ),
+            seed=self.seed,
+        )
+
+    def _folder(self, config: StudyConfig) -> Path:
+        root = self.out or runs_root()
+        if self.name is not None:
+            if self.name in ("", ".", "..") or "/" in self.name:
+                raise ConfigError(f"a run's name is that of a folder, got {self.name!r}: leave out slashes")
+            return root / self.name
+        task = config.env_id.rpartition("/")[2].removesuffix("-v0")
+        stem = f"{task}-{config.designer}-{time.strftime('%Y%m%d-%H%M%S')}"
+        free = (root / (stem if not n else f"{stem}-{n}") for n in range(1000))
+        return next(folder for folder in free if not folder.exists())
+
+
+def _options(texts: tuple[str, ...]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--option takes NAME=VALUE, got {text!r}")
+        try:
+            options[name.replace("-", "_")] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name.replace("-", "_")] = value
+    return options

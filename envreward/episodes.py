@@ -1,0 +1,107 @@
+"""Episode bookkeeping over a stream of transitions: success, fitness, length and return of each episode that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from envreward.vector_env import Transition
+
+
+class Episodes(NamedTuple):
+    """The episodes that ended in one step, in order of their worlds."""
+
+    ids: Tensor
+    """Worlds in which they ended, int64 ``[k]``."""
+    success: Tensor
+    """Whether the success test held at some step, bool ``[k]``."""
+    fitness: Tensor
+    """Per-step fitness reduced as the task says, float64 ``[k]``."""
+    length: Tensor
+    """Steps, int64 ``[k]``."""
+    episode_return: Tensor | None
+    """Undiscounted sum of rewards, float64 ``[k]``; ``None`` where no reward was given."""
+    components: dict[str, Tensor]
+    """Undiscounted sum of each reward component, float64 ``[k]``."""
+
+
+class EpisodeTracker:
+    """Accumulates N running episodes; a world's episode begins right after its previous one ended."""
+
+    def __init__(
+        self,
+        num_envs: int,
+        fitness_reduce: Literal["sum", "mean", "max", "last"] = "last",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._reduce = fitness_reduce
+        self._start = float("-inf") if fitness_reduce == "max" else 0.0
+        self._success = torch.zeros(num_envs, dtype=torch.bool, device=device)
+        self._fitness = torch.full((num_envs,), self._start, dtype=torch.float64, device=device)
+        self._length = torch.zeros(num_envs, dtype=torch.int64, device=device)
+        self._sums: dict[str | None, Tensor] = {}
+
+    def update(
+        self, transition: Transition, reward: Tensor | None = None, components: Mapping[str, Tensor] | None = None
+    ) -> Episodes | None:
+        """Add one step of all worlds; return the episodes that ended in it, or ``None``.
+
+        Args:
+            transition: The step.
+            reward: Rewards ``[N]``, where known.
+            components: Reward components ``[N]`` by name, where known.
+        """
+        self._success |= transition.success
+        self._length += 1
+        self._add_fitness(transition.fitness)
+        given: dict[str | None, Tensor] = {**(components or {})}
+        if reward is not None:
+            given[None] = reward  # no component can be called None
+        for name, value in given.items():
+            if name not in self._sums:
+                self._sums[name] = torch.zeros_like(self._fitness)
+            self._sums[name] += value
+        ids = (transition.terminated | transition.truncated).nonzero().squeeze(1)
+        return self._finish(ids) if len(ids) else None
+
+    def reset(self, ids: Tensor | None = None) -> None:
+        """Forget the running episodes of the worlds ``ids``, of all by default."""
+        rows = slice(None) if ids is None else ids
+        self._success[rows] = False
+        self._fitness[rows] = self._start
+        self._length[rows] = 0
+        for total in self._sums.values():
+            total[rows] = 0.0
+
+    def save(self) -> dict[str, Tensor]:
+        """Return copies of the running episodes' success, fitness and length, one row per world."""
+        return {"success": self._success.clone(), "fitness": self._fitness.clone(), "length": self._length.clone()}
+
+    def load(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on with the running episodes that `save` returned."""
+        self._success, self._fitness, self._length = (saved[k].clone() for k in ("success", "fitness", "length"))
+
+    def _add_fitness(self, fitness: Tensor) -> None:
+        if self._reduce in ("sum", "mean"):
+            self._fitness += fitness
+        elif self._reduce == "max":
+            torch.maximum(self._fitness, fitness.to(torch.float64), out=self._fitness)
+        else:
+            self._fitness.copy_(fitness)
+
+    def _finish(self, ids: Tensor) -> Episodes:
+        length = self._length[ids]
+        fitness = self._fitness[ids]
+        episodes = Episodes(
+            ids=ids,
+            success=self._success[ids],
+            fitness=fitness / length if self._reduce == "mean" else fitness,
+            length=length,
+            episode_return=self._sums[None][ids] if None in self._sums else None,
+            components={name: total[ids] for name, total in self._sums.items() if name is not None},
+        )
+        self.reset(ids)
+        return episodes

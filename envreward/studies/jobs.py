@@ -1,0 +1,77 @@
+"""Running a training for a study: watched while it runs, stopped when the study's time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from envreward.sandbox import Sandbox
+from envreward.training.config import Member, MemberResult, TrainingJob
+from envreward.training.runner import start_training
+
+from .config import StudyConfig
+from .watch import TrainingProgress, Watcher
+
+_POLL_S = 0.1
+
+
+def make_job(config: StudyConfig, members: tuple[Member, ...], *, racing: bool) -> TrainingJob:
+    """Return the job that trains ``members`` under the study's settings."""
+    return TrainingJob(
+        env_id=config.env_id,
+        members=members,
+        total_steps=config.steps,
+        trainer=config.trainer,
+        ppo=config.ppo,
+        racing=config.racing if racing else None,
+        processes=config.processes,
+    )
+
+
+def run_job(
+    job: TrainingJob,
+    rewards: Mapping[str, str],
+    folder: Path,
+    sandbox: Sandbox,
+    watcher: Watcher,
+    over: Callable[[float], bool],
+) -> dict[str, MemberResult]:
+    """Run a training to its end, or until ``over`` says that the study's time is.
+
+    Args:
+        job: What to train.
+        rewards: Sources of the reward programs by their path relative to ``folder``.
+        folder: The training's folder. A training that was killed in it goes on from its checkpoint.
+        sandbox: Where it runs.
+        watcher: Told of the progress.
+        over: Asked a few times a second, with the training's speed in environment steps per second; yes stops it.
+
+    Returns:
+        The results by member; a member that was stopped has none.
+    """
+    (folder / "rewards").mkdir(parents=True, exist_ok=True)
+    for path, source in rewards.items():
+        (folder / path).write_text(source)
+    handle = start_training(job, folder, sandbox)
+    began, first_steps = time.monotonic(), handle.steps_done
+    try:
+        while True:
+            done = handle.poll()
+            elapsed_s = max(time.monotonic() - began, 1e-9)
+            rate = (handle.steps_done - first_steps) / elapsed_s
+            progress = TrainingProgress(
+                key=folder.name,
+                members=len(job.members),
+                steps_done=handle.steps_done,
+                steps_total=handle.steps_total,
+                steps_per_s=rate,
+                rows=handle.rows(),
+            )
+            watcher.training(progress)
+            if done or over(rate):
+                break
+            time.sleep(_POLL_S)
+    finally:
+        handle.kill()
+    return handle.results()

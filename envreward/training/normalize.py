@@ -1,0 +1,80 @@
+"""Running statistics of each member: of its observations, and of its discounted returns.
+
+Both are updated once per rollout, from all its transitions: the statistics that an observation met when it was
+acted on are those under which the update sees it again, and the cost does not grow with the steps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPS = 1e-8
+
+
+class RunningMoments:
+    """Mean and variance of M separate streams of vectors, in float64 (Chan, Golub & LeVeque 1979)."""
+
+    def __init__(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
+        """Go on from ``mean`` and ``var`` ``[M, size]`` of ``count`` ``[M, 1]`` vectors, float64 each."""
+        self.mean, self.var, self.count = mean, var, count
+
+    @classmethod
+    def fresh(cls, num_members: int, size: int) -> RunningMoments:
+        """Start with mean 0, variance 1 and no weight."""
+        shape, dtype = (num_members, size), torch.float64
+        return cls(torch.zeros(shape, dtype=dtype), torch.ones(shape, dtype=dtype), torch.zeros(num_members, 1, dtype=dtype))
+
+    def update(self, batch: Tensor) -> None:
+        """Take in ``batch`` ``[M, B, size]``."""
+        batch = batch.to(torch.float64)
+        size = batch.shape[1]
+        mean = batch.mean(1)
+        var = (batch - mean.unsqueeze(1)).square().mean(1)
+        total = self.count + size
+        delta = mean - self.mean
+        self.var = (self.var * self.count + var * size + delta.square() * self.count * size / total) / total
+        self.mean = self.mean + delta * (size / total)
+        self.count = total
+
+
+class ObsNormalizer:
+    """Centres and scales observations by each member's own statistics, and clips them to ``clip`` deviations."""
+
+    def __init__(self, moments: RunningMoments, clip: float) -> None:
+        self.moments = moments
+        self.clip = clip
+        self._refresh()
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        """Return ``obs`` ``[M, B, O]`` normalised, float32."""
+        return ((obs - self._mean) * self._scale).clamp_(-self.clip, self.clip).to(torch.float32)
+
+    def update(self, obs: Tensor) -> None:
+        """Take in raw observations ``[M, B, O]``."""
+        self.moments.update(obs)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._mean = self.moments.mean.unsqueeze(1)
+        self._scale = (self.moments.var + EPS).rsqrt().unsqueeze(1)
+
+
+class ReturnScaler:
+    """Divides rewards by the running standard deviation of the discounted return (as OpenAI Baselines' VecNormalize).
+
+    The divisor is not centred: that would pay for or punish the length of episodes.
+    """
+
+    def __init__(self, moments: RunningMoments, running: Tensor, gamma: float) -> None:
+        """Go on from ``moments`` of the returns and the discounted returns so far, ``running`` float64 ``[M, N]``."""
+        self.moments, self.running, self.gamma = moments, running, gamma
+
+    def __call__(self, rewards: Tensor, ended: Tensor) -> Tensor:
+        """Take in a rollout's ``rewards`` ``[T, M, N]`` (``ended`` bool, the same) and return them scaled, float32."""
+        seen = torch.empty(rewards.shape, dtype=torch.float64)
+        for t in range(len(rewards)):
+            seen[t] = self.running.mul_(self.gamma).add_(rewards[t])
+            self.running.masked_fill_(ended[t], 0.0)
+        self.moments.update(seen.transpose(0, 1).flatten(1).unsqueeze(-1))
+        return (rewards * (self.moments.var + EPS).rsqrt()).to(torch.float32)

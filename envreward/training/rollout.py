@@ -1,0 +1,150 @@
+"""Rollout: T steps of every member's worlds, and what became of the episodes that ended in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+from envreward.episodes import EpisodeTracker
+from envreward.vector_env import TaskVectorEnv
+
+from .heads import Head
+from .networks import StackedActorCritic
+from .normalize import ObsNormalizer
+from .reward_source import RewardSource
+
+
+class Cutoff(NamedTuple):
+    """Episodes cut off by the time limit in one step: their value goes on although the episode does not."""
+
+    t: int
+    final_obs: Tensor
+    """Raw, of all worlds, ``[M * N, O]``."""
+    truncated: Tensor
+    """bool ``[M, N]``."""
+
+
+@dataclass(kw_only=True)
+class Rollout:
+    """T steps of N worlds of each of M members."""
+
+    raw_obs: Tensor
+    """Observations before each step as the environment gave them, float64 ``[M, T, N, O]``."""
+    obs: Tensor
+    """The same, normalised, float32."""
+    action: Tensor
+    """As sampled, before clipping to the action space: float32 ``[M, T, N, A]`` or int64 ``[M, T, N]``."""
+    ended: Tensor
+    """bool ``[M, T, N]``."""
+    cutoffs: list[Cutoff] = field(default_factory=list)
+    success: list[list[bool]]
+    """Of the episodes that ended, by member; likewise the next two."""
+    fitness: list[list[float]]
+    length: list[list[int]]
+    next_obs: Tensor
+    """Raw observations after the last step, ``[M * N, O]``."""
+
+
+class ActionMap:
+    """Turns stacked actions into what the environment takes."""
+
+    def __init__(self, space: gym.spaces.Space[object]) -> None:
+        self._bounds: tuple[Tensor, Tensor] | None = None
+        if isinstance(space, gym.spaces.Box):
+            self._bounds = (torch.as_tensor(space.low), torch.as_tensor(space.high))
+
+    def __call__(self, action: Tensor) -> Tensor:
+        """Return ``[M * N, ...]``, continuous actions clipped to the space (the policy itself is not bounded)."""
+        flat = action.flatten(0, 1)
+        return flat if self._bounds is None else flat.clamp(*self._bounds)
+
+
+def collect(
+    env: TaskVectorEnv,
+    nets: StackedActorCritic,
+    head: Head,
+    normalizer: ObsNormalizer,
+    tracker: EpisodeTracker,
+    sources: Sequence[RewardSource],
+    noise: Tensor,
+    obs: Tensor,
+) -> Rollout:
+    """Step all worlds T times and write what the rewards read into their inputs, in time order.
+
+    Args:
+        env: M * N worlds, member by member.
+        nets: The members' networks.
+        head: Their policies' form.
+        normalizer: Of their observations; left as it is.
+        tracker: Of the worlds' episodes.
+        sources: The members' rewards.
+        noise: Exploration noise ``[M, T, N, ...]``.
+        obs: Raw observations to begin with, ``[M * N, O]``.
+    """
+    members, steps, worlds = noise.shape[:3]
+    size = obs.shape[1]
+    to_env = ActionMap(env.single_action_space)
+    raw = torch.empty(members, steps, worlds, size, dtype=obs.dtype)
+    seen = torch.empty(members, steps, worlds, size)
+    actions: Tensor | None = None
+    ended = torch.zeros(members, steps, worlds, dtype=torch.bool)
+    rollout = Rollout(
+        raw_obs=raw, obs=seen, action=noise, ended=ended, next_obs=obs,
+        success=[[] for _ in sources], fitness=[[] for _ in sources], length=[[] for _ in sources],
+    )  # fmt: skip
+    copies = [(values, name, m) for m, source in enumerate(sources) for name, values in source.inputs.items()]
+    for t in range(steps):
+        raw[:, t] = obs.view(members, worlds, size)
+        x = normalizer(raw[:, t])
+        seen[:, t] = x
+        action = head.sample(nets, nets.action(x), noise[:, t])
+        if actions is None:
+            actions = torch.empty(members, steps, *action.shape[1:], dtype=action.dtype)
+            rollout.action = actions
+        actions[:, t] = action
+        transition = env.advance(to_env(action))
+        for values, name, m in copies:
+            values[t * worlds : (t + 1) * worlds] = transition.state[name][m * worlds : (m + 1) * worlds]
+        obs = transition.obs.flatten(1)
+        episodes = tracker.update(transition)
+        if episodes is not None:
+            ended[:, t] = (transition.terminated | transition.truncated).view(members, worlds)
+            if transition.truncated.any():
+                cut = transition.truncated.view(members, worlds)
+                rollout.cutoffs.append(Cutoff(t, transition.final_obs.flatten(1), cut))
+            _log(rollout, worlds, episodes.ids, episodes.success, episodes.fitness, episodes.length)
+    rollout.next_obs = obs
+    return rollout
+
+
+def _log(rollout: Rollout, worlds: int, ids: Tensor, success: Tensor, fitness: Tensor, length: Tensor) -> None:
+    rows = zip(ids.tolist(), success.tolist(), fitness.tolist(), length.tolist(), strict=True)
+    for world, succeeded, score, steps in rows:
+        member = world // worlds
+        rollout.success[member].append(succeeded)
+        rollout.fitness[member].append(score)
+        rollout.length[member].append(steps)
+
+
+def ended_returns(rewards: Tensor, ended: Tensor, running: Tensor) -> list[list[float]]:
+    """Return the undiscounted returns of the episodes that ended, by member.
+
+    Args:
+        rewards: ``[M, T, N]``.
+        ended: bool ``[M, T, N]``.
+        running: Returns so far of the running episodes ``[M, N]``; updated in place.
+    """
+    returns: list[list[float]] = [[] for _ in range(len(rewards))]
+    any_ended = ended.any(2).any(0).tolist()
+    for t, some in enumerate(any_ended):
+        running += rewards[:, t]
+        if some:
+            for member, mask in enumerate(ended[:, t]):
+                returns[member].extend(running[member][mask].tolist())
+            running.masked_fill_(ended[:, t], 0.0)
+    return returns

@@ -1,0 +1,440 @@
+"""Tasks as Gymnasium vector environments: torch in, torch out, all worlds in one call.
+
+`TaskVectorEnv` holds everything that does not depend on where the physics comes from: which fields are read, the
+values before the action (``prev_*``), time limits, autoreset, seeds, the reward. `SimVectorEnv` adds a `Sim`.
+
+Two ways to step it. `TaskVectorEnv.step` is Gymnasium's and pays the environment's reward. `TaskVectorEnv.advance`
+is for training: it computes no reward but returns the fields that were asked for with `TaskVectorEnv.request`, so
+that rewards can be evaluated once per rollout over all stored states.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from envreward import noise
+from envreward.errors import ConfigError
+from envreward.fields import PREV, resolve
+from envreward.registry import make_task
+from envreward.rewards.function import FunctionReward, RewardFunction, RewardOutput
+from envreward.task import SimTask, Task
+
+RewardChoice: TypeAlias = Literal["expert", "sparse", "none"] | str | Path | RewardFunction | None
+"""``expert``, ``sparse``, ``none``, the path of a reward program, or a reward function. ``None``: expert, else sparse."""
+
+_PRIVATE = ("failure", "success", "fitness")
+
+
+class Transition(NamedTuple):
+    """What one step of N worlds gave."""
+
+    obs: Tensor
+    """``[N, *obs_shape]`` after autoreset: worlds that ended show their new episode's first observation."""
+    final_obs: Tensor
+    """``[N, *obs_shape]`` before autoreset; the same object as ``obs`` when no world was reset."""
+    terminated: Tensor
+    """bool ``[N]``."""
+    truncated: Tensor
+    """bool ``[N]``; never true together with ``terminated``."""
+    state: dict[str, Any]
+    """The requested fields of this transition: values after the action and before autoreset; ``prev_*`` before the action."""
+    success: Tensor
+    """bool ``[N]``; the private success field at this step."""
+    fitness: Tensor
+    """float ``[N]``; the private per-step fitness."""
+    broken: Tensor
+    """bool ``[N]``; worlds whose physics broke in this step: truncated, all else shows their state before it."""
+
+
+class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
+    """N worlds of one task. Autoreset is ``SAME_STEP``, or ``DISABLED`` with ``autoreset=False``."""
+
+    def __init__(
+        self,
+        task: Task,
+        num_envs: int,
+        *,
+        reward: RewardChoice = None,
+        max_episode_steps: int | None = None,
+        autoreset: bool = True,
+        render_mode: str | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if num_envs < 1:
+            raise ConfigError(f"num_envs must be at least 1, got {num_envs}")
+        if render_mode not in (None, "rgb_array"):
+            raise ConfigError(f"render_mode must be 'rgb_array' or None, got {render_mode!r}")
+        self.task = task
+        self.num_envs = num_envs
+        self.device = torch.device(device)
+        self.horizon = task.spec.horizon if max_episode_steps is None else max_episode_steps
+        self.render_mode = render_mode
+        self.metadata = {
+            "autoreset_mode": AutoresetMode.SAME_STEP if autoreset else AutoresetMode.DISABLED,
+            "render_modes": ["rgb_array"],
+        }
+        self.single_observation_space = task.observation_space
+        self.single_action_space = task.action_space
+        self.observation_space = batch_space(task.observation_space, num_envs)
+        self.action_space = batch_space(task.action_space, num_envs)
+        self.reward_function = choose_reward(task, reward)
+        self.elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
+        """Steps taken in the running episode, int64 ``[N]``."""
+        self._autoreset = autoreset
+        self._seeds = np.zeros(0, dtype=np.uint64)
+        self._episode = np.zeros(num_envs, dtype=np.uint64)
+        self._names: tuple[str, ...] = ()
+        self._previous_names: tuple[str, ...] = ()
+        self._previous: dict[str, Any] = {}
+        self._dtype: torch.dtype | None = None
+
+    # What a concrete environment provides.
+
+    @abc.abstractmethod
+    def _start(self, ids: Tensor, keys: noise.UInt64) -> None:
+        """Begin an episode in the worlds ``ids`` (sorted int64 ``[k]``), drawing from ``keys`` ``[k]`` alone."""
+
+    @abc.abstractmethod
+    def _simulate(self, action: Tensor) -> Tensor:
+        """Advance all worlds by one step; return bool ``[N]``, the worlds whose physics broke."""
+
+    @abc.abstractmethod
+    def _observe(self) -> Tensor:
+        """Return the observation of all worlds ``[N, *obs_shape]``, a fresh tensor."""
+
+    @abc.abstractmethod
+    def _read(self, name: str) -> Any:
+        """Return a declared field's present value ``[N, *shape]``."""
+
+    # What it may provide: see `save` and `load`.
+
+    can_save = False
+    """Whether `save` and `load` work."""
+
+    def _save(self) -> dict[str, Tensor]:
+        raise NotImplementedError(f"{type(self).__name__} cannot save its worlds")
+
+    def _load(self, saved: Mapping[str, Tensor]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} cannot load worlds")
+
+    # What every environment does.
+
+    def request(self, names: Iterable[str], dtype: torch.dtype | None = torch.float32) -> None:
+        """Choose the fields that `advance` returns in ``Transition.state``, instead of those chosen before.
+
+        Args:
+            names: Fields of the task, private ones and ``prev_`` names included.
+            dtype: Floating-point fields are cast to it; ``None`` keeps the simulator's own (float64).
+
+        Raises:
+            UnknownNameError: A name is not a field of the task; the message lists near matches.
+        """
+        names = tuple(dict.fromkeys(names))
+        for name in names:
+            resolve(name, self.task.fields)
+        declared = self.task.fields
+        self._names = names
+        self._previous_names = tuple(n.removeprefix(PREV) for n in names if n not in declared)
+        self._dtype = dtype
+        for name in names:  # read once, so that the simulator computes them from the next step on
+            self._read(name if name in declared else name.removeprefix(PREV))
+        self._previous = self._values(self._previous_names)
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Begin a new episode in every world.
+
+        Args:
+            seed: World i's seed is ``seed + i``, or ``seed[i]``; its whole future of resets depends on that alone.
+                ``None`` goes on with the seeds in use, or draws some at the first reset.
+            options: Not used.
+        """
+        if seed is None and len(self._seeds):
+            self._episode += np.uint64(1)
+        else:
+            if isinstance(seed, Sequence):
+                if len(seed) != self.num_envs:
+                    raise ConfigError(f"seed: expected {self.num_envs} numbers, one per world, got {len(seed)}")
+                seeds = [*seed]
+            else:
+                super().reset(seed=seed)
+                first = int(self.np_random.integers(2**31)) if seed is None else seed
+                seeds = [first + i for i in range(self.num_envs)]
+            self._seeds = np.array([s % 2**64 for s in seeds], dtype=np.uint64)
+            self._episode[:] = 0
+        self._begin(torch.arange(self.num_envs, device=self.device))
+        return self._observe(), {}
+
+    def advance(self, action: Tensor) -> Transition:
+        """Apply ``action`` ``[N, *action_shape]`` (float32 or float64, used as it is: clip it yourself) for one step.
+
+        No reward is computed.
+
+        Raises:
+            gymnasium.error.ResetNeeded: `reset` was never called.
+        """
+        if not len(self._seeds):
+            raise gym.error.ResetNeeded("call reset() before the first step")
+        broken = self._simulate(action)
+        self.elapsed += 1
+        state = self._values(name for name in self._names if name in self.task.fields)
+        for name in self._previous_names:
+            state[PREV + name] = self._previous[name]
+        self._previous = {n: state[n] if n in state else self._value(n) for n in self._previous_names}
+        failure, success, fitness = (self._read(name) for name in _PRIVATE)
+        terminated = failure & ~broken
+        truncated = (self._out_of_time() | broken) & ~terminated
+        success, fitness = success.clone(), fitness.clone()
+        obs = final_obs = self._observe()
+        if self._autoreset:
+            ids = (terminated | truncated).nonzero().squeeze(1)
+            if len(ids):
+                self._episode[ids.cpu().numpy()] += np.uint64(1)
+                self._begin(ids)
+                obs = self._observe()
+        return Transition(obs, final_obs, terminated, truncated, state, success, fitness, broken)
+
+    def save(self) -> dict[str, Tensor]:
+        """Return copies of all that decides how the worlds go on, one row per world ``[N, ...]``.
+
+        Raises:
+            NotImplementedError: The environment cannot do this (`can_save` is false).
+        """
+        own = {"elapsed": self.elapsed.clone()}
+        own |= {"seed": torch.from_numpy(self._seeds.view(np.int64).copy())}
+        own |= {"episode": torch.from_numpy(self._episode.view(np.int64).copy())}
+        own |= {f"previous.{name}": value.clone() for name, value in self._previous.items()}
+        return own | {f"world.{name}": rows for name, rows in self._save().items()}
+
+    def load(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on from what `save` returned, bit for bit, after the same `request`.
+
+        The rows may come from several environments of the same task: a world does not know its neighbours.
+
+        Raises:
+            NotImplementedError: The environment cannot do this (`can_save` is false).
+        """
+        self._load({name.removeprefix("world."): rows for name, rows in saved.items() if name.startswith("world.")})
+        self.elapsed.copy_(saved["elapsed"])
+        self._seeds = saved["seed"].numpy().view(np.uint64).copy()
+        self._episode = saved["episode"].numpy().view(np.uint64).copy()
+        self._previous = {name: saved[f"previous.{name}"].clone() for name in self._previous_names}
+
+    def step(self, action: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """Gymnasium's step, with the environment's reward ``[N]``.
+
+        ``info`` holds ``success`` (bool ``[N]``), ``fitness`` (float ``[N]``), ``broken`` (bool ``[N]``),
+        ``reward_components`` (name to float ``[N]``) and, when worlds were reset, ``final_obs`` with the mask
+        ``_final_obs``.
+        """
+        transition = self.advance(torch.as_tensor(action, device=self.device))
+        reward, components = self.rewards(transition)
+        info: dict[str, Any] = {
+            "success": transition.success,
+            "fitness": transition.fitness,
+            "broken": transition.broken,
+            "reward_components": components,
+        }
+        if transition.final_obs is not transition.obs:
+            info["final_obs"] = transition.final_obs
+            info["_final_obs"] = transition.terminated | transition.truncated
+        return transition.obs, reward, transition.terminated, transition.truncated, info
+
+    def rewards(self, transition: Transition) -> RewardOutput:
+        """Return the environment's own reward of a transition whose fields have been requested."""
+        if self.reward_function is None:
+            return RewardOutput(torch.zeros(self.num_envs, dtype=torch.float64, device=self.device), {})
+        wanted = self.reward_function.parameters
+        missing = [name for name in wanted if name not in transition.state]
+        if missing:
+            raise ConfigError(f"request() left out {', '.join(missing)}, which the environment's reward reads")
+        return self.reward_function(**{name: transition.state[name] for name in wanted})
+
+    def request_reward(self) -> None:
+        """Request exactly what the environment's own reward reads: what `step` needs, and the state after creation."""
+        reward = self.reward_function
+        trusted = isinstance(reward, FunctionReward)
+        self.request(reward.parameters if reward else (), None if trusted else torch.float32)
+
+    def _out_of_time(self) -> Tensor:
+        """Return the worlds whose episode has reached its time limit, bool ``[N]``."""
+        return self.elapsed >= self.horizon
+
+    def _begin(self, ids: Tensor) -> None:
+        rows = ids.cpu().numpy()
+        self._start(ids, noise.keys(self._seeds[rows], self._episode[rows]))
+        self.elapsed[ids] = 0
+        self._previous = self._values(self._previous_names)
+
+    def _values(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: self._value(name) for name in names}
+
+    def _value(self, name: str) -> Any:
+        value = self._read(name)
+        if not isinstance(value, Tensor):
+            return list(value)
+        if self._dtype is not None and value.is_floating_point():
+            return value.to(self._dtype, copy=True)
+        return value.clone()
+
+
+class SimVectorEnv(TaskVectorEnv):
+    """N worlds of a `SimTask` on a `Sim`."""
+
+    task: SimTask
+
+    def __init__(self, task: SimTask, num_envs: int, *, num_threads: int = 1, **kwargs: Any) -> None:
+        """Create the worlds.
+
+        Args:
+            task: The task; it is bound to the new simulator.
+            num_envs: N.
+            num_threads: Threads that step the physics; 0: one per CPU.
+            **kwargs: As for `TaskVectorEnv`.
+        """
+        from envreward.sims import MujocoBatch
+
+        super().__init__(task, num_envs, **kwargs)
+        self.sim = MujocoBatch(task.build_model(), num_envs, num_threads)
+        task.bind(self.sim)
+        dt_s = self.sim.model.opt.timestep * task.frame_skip
+        self.metadata["render_fps"] = round(1.0 / dt_s)
+        self._renderer: Any = None
+        self.request_reward()
+
+    def _start(self, ids: Tensor, keys: noise.UInt64) -> None:
+        uniform, normal = noise.uniform_and_normal(keys, self.task.reset_noise_size)
+        self.task.reset(ids, torch.from_numpy(uniform), torch.from_numpy(normal))
+
+    def _simulate(self, action: Tensor) -> Tensor:
+        self.task.apply(action)
+        self.task.step()
+        self.task.update()
+        return self.sim.failed
+
+    def _observe(self) -> Tensor:
+        return self.task.observe()
+
+    def _read(self, name: str) -> Tensor:
+        return self.task.read(name)
+
+    can_save = True
+
+    def _save(self) -> dict[str, Tensor]:
+        memory = {f"task.{name}": getattr(self.task, name).clone() for name in self.task.memory}
+        return memory | {f"sim.{name}": rows for name, rows in self.sim.save().items()}
+
+    def _load(self, saved: Mapping[str, Tensor]) -> None:
+        self.sim.load({n.removeprefix("sim."): rows for n, rows in saved.items() if n.startswith("sim.")})
+        for name in self.task.memory:
+            setattr(self.task, name, saved[f"task.{name}"].clone())
+
+    def frame(self, world: int = 0, *, width: int = 480, height: int = 480) -> np.ndarray:
+        """Return a picture of one world from the task's tracking camera, uint8 ``[height, width, 3]``.
+
+        Raises:
+            ConfigError: This machine cannot render; the message says what to install.
+        """
+        from envreward.rendering import Renderer
+
+        if self._renderer is None or self._renderer.size != (width, height):
+            self._close_renderer()
+            self._renderer = Renderer(self.sim.model, width, height, getattr(self.task, "camera", {}))
+        picture: np.ndarray = self._renderer.render(self.sim.data(world))
+        return picture
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Return a picture of each world in ``rgb_array`` mode, else ``None``."""
+        if self.render_mode is None:
+            return None
+        return tuple(self.frame(world) for world in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Release the renderer and the worlds."""
+        self._close_renderer()
+        self.sim.close()
+
+    def _close_renderer(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+
+def choose_reward(task: Task, reward: RewardChoice = None) -> RewardFunction | None:
+    """Return the reward function that ``reward`` names, or ``None`` for ``"none"``.
+
+    The path of a program makes it run in this process, after the static check alone: give only programs you trust.
+    Searches and trainings never do this; they run programs in a sandbox.
+
+    Raises:
+        ConfigError: The task has no expert reward, or there is no such file.
+        RewardError: The program breaks a rule of reward programs.
+    """
+    if reward is None:
+        return task.expert or task.sparse
+    if reward == "expert":
+        if task.expert is None:
+            raise ConfigError(f"{task.spec.id} has no published expert reward; use reward='sparse' or a program")
+        return task.expert
+    if reward == "sparse":
+        return task.sparse
+    if reward == "none":
+        return None
+    if isinstance(reward, (str, Path)):
+        path = Path(reward)
+        if not path.is_file():
+            raise ConfigError(f"reward {str(reward)!r} is neither expert, sparse, none nor a file")
+        from envreward.rewards.program import RewardProgram
+
+        program: RewardFunction = RewardProgram.from_source(path.read_text(), task.fields)
+        return program
+    return reward
+
+
+def make_vector_env(
+    env_id: str,
+    num_envs: int = 1,
+    *,
+    reward: RewardChoice = None,
+    num_threads: int = 1,
+    max_episode_steps: int | None = None,
+    autoreset: bool = True,
+    render_mode: str | None = None,
+) -> TaskVectorEnv:
+    """Create N worlds of a task.
+
+    Args:
+        env_id: ``EnvReward/Hopper-v0``; namespace and version may be left out.
+        num_envs: N.
+        reward: See `choose_reward`; ``None``: the expert reward where one is published, else the sparse one.
+        num_threads: Threads that step the physics; 0: one per CPU.
+        max_episode_steps: Steps after which an episode is truncated; ``None``: the task's own horizon.
+        autoreset: Whether worlds that ended begin a new episode in the same step.
+        render_mode: ``"rgb_array"`` to render with `gymnasium.vector.VectorEnv.render`.
+
+    Raises:
+        UnknownNameError: No such task; the message lists near matches.
+        ConfigError: An argument cannot work.
+    """
+    task = make_task(env_id)
+    shared: dict[str, Any] = {
+        "reward": reward,
+        "max_episode_steps": max_episode_steps,
+        "autoreset": autoreset,
+        "render_mode": render_mode,
+    }
+    if isinstance(task, SimTask):
+        return SimVectorEnv(task, num_envs, num_threads=num_threads, **shared)
+    env: TaskVectorEnv = task.vector_env(num_envs, **shared)  # type: ignore[attr-defined]
+    return env

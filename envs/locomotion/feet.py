@@ -1,0 +1,54 @@
+"""Heights and contacts of the geoms a robot stands on, from their poses: no contact list is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import torch
+from torch import Tensor
+
+from envreward.fields import Field
+
+CONTACT_MARGIN_M = 2e-3
+"""A foot closer to the floor than this counts as touching it; the robots' geoms have margins of up to 1 mm or 1 cm."""
+
+
+class GeomHeights:
+    """Height of the lowest point of each of some capsules and spheres."""
+
+    def __init__(self, model: mujoco.MjModel, names: tuple[str, ...], device: torch.device) -> None:
+        ids = [model.geom(name).id for name in names]
+        capsule = [model.geom_type[i] == mujoco.mjtGeom.mjGEOM_CAPSULE for i in ids]
+        self._ids = torch.tensor(ids, device=device)
+        self._radius = torch.tensor(model.geom_size[ids, 0], device=device)
+        self._half_length = torch.tensor(model.geom_size[ids, 1] * capsule, device=device)
+
+    def read(self, sim: Any) -> Tensor:
+        """Return the heights above z = 0, ``[N, len(names)]``, m."""
+        centre = sim.geom_xpos[:, self._ids, 2]
+        slope = sim.geom_xmat.view(len(centre), -1, 9)[:, self._ids, 8]  # z component of the capsule's axis
+        return centre - slope.abs() * self._half_length - self._radius
+
+
+def foot_fields(names: tuple[str, ...]) -> dict[str, Field]:
+    """Return the fields ``foot_height`` and ``foot_contact`` of a robot that has ``feet: GeomHeights``."""
+    return {
+        "foot_height": Field(
+            "Height of the lowest point of each foot above the floor.",
+            shape=(len(names),),
+            unit="m",
+            frame="world",
+            names=names,
+            role="position",
+            read=lambda t: t.feet.read(t.sim),
+        ),
+        "foot_contact": Field(
+            "Whether each foot touches the floor.",
+            shape=(len(names),),
+            names=names,
+            dtype="bool",
+            role="flag",
+            read=lambda t: t.feet.read(t.sim) < CONTACT_MARGIN_M,
+        ),
+    }

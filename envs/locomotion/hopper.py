@@ -1,0 +1,35 @@
+"""Hopper: one leg, three motors. Published task: Gymnasium's Hopper-v5."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
+from .planar import PlanarTask, planar_fields
+
+
+class Hopper(PlanarTask):
+    """Hop forward; dynamics, observation, reward, termination and reset of gymnasium/envs/mujoco/hopper_v5.py.
+
+    Success at 22 m: the distance covered in a full episode of 8 s at the reward threshold that Gymnasium registers
+    (3800 = 1000 for surviving + 1000 x 2.8 m/s).
+    """
+
+    asset = "hopper.xml"
+    frame_skip = 4
+    reset_noise = 5e-3
+    feet_geoms = ("foot_geom",)
+    body_fields = planar_fields(
+        ("thigh", "leg", "foot"), ("foot",), "0 is upright; positive leans forward (towards +x)."
+    )
+    fields = {**body_fields, **FORWARD_FIELDS}
+    expert = published(("x_velocity", "action", "healthy"), ctrl_weight=1e-3, survive=1.0)
+    sparse = SPARSE_PROGRESS
+    fitness_doc = FORWARD_FITNESS_DOC
+    success_distance_m = 22.0
+
+    def healthy(self) -> Tensor:
+        """Height above 0.7 m, pitch within 0.2 rad, and no other coordinate or velocity beyond 100."""
+        qpos, qvel = self.sim.qpos, self.sim.qvel
+        bounded = (qpos[:, 2:].abs().amax(1) < 100.0) & (qvel.abs().amax(1) < 100.0)
+        return bounded & (qpos[:, 1] > 0.7) & (qpos[:, 2].abs() < 0.2)

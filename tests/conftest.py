@@ -1,0 +1,41 @@
+"""Fixtures for every test."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _load(name: str) -> ModuleType:
+    # The tests are no package, so that they never shadow one; helpers are loaded by path.
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture
+def llm_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A running `LLMServer` (see llm_server.py) that ``openai/...`` models speak to; answers ``answer 0`` and so on."""
+    server = _load("llm_server").LLMServer()
+    server.start()
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def reply() -> Any:
+    """The module llm_server: `text` and `error` make the answers that the server is told to give."""
+    return _load("llm_server")
