@@ -11,7 +11,17 @@ from typing import TypeAlias
 from .population import Individual, shares
 from .prior import typical
 from .terms import Genome, Term
-from .variation import MAX_TERMS, Vocabulary, alive_term, effort_term, goal_term, log_uniform
+from .variation import (
+    MAX_TERMS,
+    Vocabulary,
+    alive_term,
+    effort_term,
+    goal_term,
+    log_uniform,
+    magnitude,
+    magnitude_of,
+    scaled,
+)
 
 Variant: TypeAlias = tuple[Genome, str] | None
 """A changed genome and a few words on the change, or ``None`` where the change does not apply."""
@@ -62,7 +72,8 @@ def _rescale(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: ra
 def _add(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: random.Random) -> Variant:
     if len(genome.terms) >= MAX_TERMS:
         return None
-    term = goal_term(vocabulary.draw(rng), vocabulary, rng, weight=log_uniform(rng, 0.1, 1.0))
+    size = magnitude_of(genome, vocabulary.fields)
+    term = goal_term(vocabulary.draw(rng), vocabulary, rng, weight=log_uniform(rng, 0.2, 2.0) * size)
     if _name(term, vocabulary) in {_name(t, vocabulary) for t in genome.terms}:
         return None
     return Genome((*genome.terms, term)), f"add {_name(term, vocabulary)}"
@@ -85,6 +96,7 @@ def _toggle_companion(parent: Individual, genome: Genome, vocabulary: Vocabulary
     present = [t for t in genome.terms if t.readout == term.readout]
     if present:
         return _without(genome, present[0]), f"drop {_name(present[0], vocabulary)}"
+    term = scaled(term, magnitude_of(genome, vocabulary.fields))
     return Genome((*genome.terms, term)), f"add {_name(term, vocabulary)}"
 
 
@@ -161,15 +173,15 @@ def _look_at_traces(parent: Individual, genome: Genome, vocabulary: Vocabulary, 
 
 _Operator: TypeAlias = Callable[[Individual, Genome, Vocabulary, random.Random], Variant]
 _OPERATORS: Mapping[_Operator, float] = {
-    _reweight: 4.0,
-    _toggle_companion: 3.0,
+    _add: 4.0,
+    _reweight: 2.5,
+    _reread: 2.0,
     _look_at_traces: 2.0,
-    _reshape: 2.0,
-    _add: 2.0,
+    _toggle_companion: 2.0,
     _drop: 1.5,
-    _rescale: 1.5,
-    _reread: 1.0,
-    _flip: 0.5,
+    _reshape: 1.5,
+    _rescale: 1.0,
+    _flip: 1.0,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from envreward.fields import Field
 
@@ -120,14 +120,32 @@ def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random) -> Genome
     return Genome(tuple(terms)).normalised(vocabulary.fields)
 
 
+def magnitude(term: Term, fields: Mapping[str, Field]) -> float:
+    """Return what ``term`` pays, up to sign, where its read-out has its typical magnitude."""
+    if term.readout is None or term.form != "linear":
+        return abs(term.weight)
+    return abs(term.weight) * typical(term.readout, fields[term.readout.field])
+
+
+def magnitude_of(genome: Genome, fields: Mapping[str, Field]) -> float:
+    """Return the largest magnitude among the terms that read the state: the yardstick for terms to be added."""
+    return max(magnitude(term, fields) for term in genome.state_terms)
+
+
+def scaled(term: Term, factor: float) -> Term:
+    """Return ``term`` paying ``factor`` times as much."""
+    return replace(term, weight=term.weight * factor)
+
+
 def crossover(a: Genome, b: Genome, fields: Mapping[str, Field], rng: random.Random) -> Genome:
     """Return ``a`` with some of ``b``'s terms: at least one that ``a`` lacks, where there is one; common ones of either.
 
     Sums of good rewards are often good rewards, halves of them seldom: so nothing of ``a`` is lost.
     """
     mine, yours = ({t.name(fields): t for t in g.terms} for g in (a, b))
-    terms = [rng.choice((term, yours.get(name, term))) for name, term in mine.items()]
-    others = [term for name, term in yours.items() if name not in mine]
+    ratio = magnitude_of(a, fields) / magnitude_of(b, fields)
+    terms = [rng.choice((term, scaled(yours[name], ratio) if name in yours else term)) for name, term in mine.items()]
+    others = [scaled(term, ratio) for name, term in yours.items() if name not in mine]
     rng.shuffle(others)
     terms += [term for i, term in enumerate(others) if i == 0 or rng.random() < 0.5]
     return Genome(tuple(terms[:MAX_TERMS])).normalised(fields)

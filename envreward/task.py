@@ -8,7 +8,7 @@ fields, and says which worlds succeeded or failed. A task of a foreign Gymnasium
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 
 
 class Behaviour(NamedTuple):
-    """A reference behaviour for a task's contract test."""
+    """A reference behaviour, by which a task's contract test knows that its success test can say yes and no."""
 
     name: str
     succeeds: bool
-    """Whether the task's own success test must say yes at the end of it."""
+    """Whether the success test must hold at some step of an episode of it; if not, it must never hold."""
     doc: str
+    """What it does, and whether it is a policy in the real physics or a playback of poses."""
+    act: Callable[[Any, int], Tensor] | None = None
+    """A policy: maps the task, bound to its worlds, and the step's number from 0 to actions ``[N, *action_shape]``.
+    A behaviour with neither ``act`` nor ``poses`` takes the zero action."""
+    poses: Callable[[Any], Tensor] | None = None
+    """A playback: maps the task to the ``qpos`` of each control step, float64 ``[T, nq]``. The simulator is put there
+    instead of being stepped: what is tested is the task's own logic, not that physics allows it."""
 
 
 class Task(abc.ABC):
@@ -48,6 +55,10 @@ class Task(abc.ABC):
     """How the per-step private field ``fitness`` becomes an episode's fitness."""
     fitness_doc: str = ""
     """What fitness measures, and its unit."""
+    success_doc: str = ""
+    """When an episode counts as a success, in words a person can check."""
+    behaviours: tuple[Behaviour, ...] = ()
+    """Reference behaviours; each installed task has one that succeeds and one that does not (see `envreward.contract`)."""
     observation_space: gym.spaces.Space[Any]
     """Of one world."""
     action_space: gym.spaces.Space[Any]

@@ -113,25 +113,29 @@ def _film_in_own_process(order: str, backend: str) -> str | None:
 
 def _film(order: dict[str, Any]) -> None:
     """Roll the policy out and encode what is seen; runs in the filming process."""
+    import gymnasium
     import torch
 
     from envreward.training.policy_io import load_policy
-    from envreward.vector_env import make_vector_env
+    from envreward.vector_env import SimVectorEnv, make_vector_env
 
     torch.set_num_threads(1)
     policy_dir, path = Path(order.pop("policy")), Path(order.pop("path"))
     config = VideoConfig(**order)
     policy = load_policy(policy_dir)
-    env_id = json.loads((policy_dir / "policy.json").read_text())["env_id"]
-    env = make_vector_env(env_id, 1, reward="none", autoreset=False, render_mode="rgb_array")
+    env = make_vector_env(policy.form.env_id, 1, reward="none", autoreset=False, render_mode="rgb_array")
     try:
         stride, rate = timing(float(env.metadata.get("render_fps") or config.fps), config.fps)
         frames = _frames(env, policy, config, stride, max(1, round(config.seconds * rate)))
         try:
             first = next(frames)
-        except ConfigError as error:  # no OpenGL context: the caller may have another backend to try
-            sys.stderr.write(f"{error}\n")
+        except ConfigError as error:
+            if not isinstance(env, SimVectorEnv):
+                raise
+            sys.stderr.write(f"{error}\n")  # no OpenGL context: the caller may have another backend to try
             sys.exit(_NO_BACKEND)
+        except gymnasium.error.Error as error:
+            raise ConfigError(f"{policy.form.env_id} cannot be drawn: {error}") from error
         _encode(path, rate, first, frames)
     finally:
         env.close()
@@ -169,14 +173,9 @@ def _frames(env: Any, policy: Any, config: VideoConfig, stride: int, count: int)
 
 
 def _picture(env: Any, config: VideoConfig) -> np.ndarray:
-    if hasattr(env, "frame"):
-        picture: np.ndarray = env.frame(0, width=config.width, height=config.height)
-        return picture
-    pictures = env.render()
-    if not pictures:
-        raise EnvRewardError(f"{env.task.spec.id} gives no pictures")
-    even: np.ndarray = pictures[0][: pictures[0].shape[0] // 2 * 2, : pictures[0].shape[1] // 2 * 2]
-    return even
+    picture: np.ndarray = env.frame(0, width=config.width, height=config.height)
+    height, width, _ = picture.shape  # foreign environments have a size of their own; H.264 wants it even
+    return picture[: height // 2 * 2, : width // 2 * 2]
 
 
 def _encode(path: Path, rate: float, first: np.ndarray, rest: Iterator[np.ndarray]) -> None:

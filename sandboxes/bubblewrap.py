@@ -29,6 +29,7 @@ from envreward.errors import SandboxError
 from envreward.sandbox import Limits
 
 from . import launch
+from .limits import NO_LIMITS, resource_limits
 from .running import Running
 from .surroundings import environment, python_paths, readable_by_all
 
@@ -51,7 +52,7 @@ class Bubblewrap:
         if sys.platform != "linux":
             return "bubblewrap runs on Linux only."
         if shutil.which("bwrap") is None:
-            return "bubblewrap is not installed: run `apt-get install bubblewrap` (Debian, Ubuntu) or `dnf install bubblewrap`."
+            return "bubblewrap is not installed: run `apt-get install bubblewrap` (`dnf install bubblewrap` on Fedora)."
         probe = subprocess.run(
             ["bwrap", *_namespaces(), "--ro-bind", "/", "/", "--proc", "/proc", "true"], capture_output=True, text=True
         )
@@ -65,7 +66,7 @@ class Bubblewrap:
         *,
         workdir: Path,
         readonly: Sequence[Path] = (),
-        limits: Limits = Limits(),
+        limits: Limits = NO_LIMITS,
         env: Mapping[str, str] | None = None,
     ) -> Running:
         """Start ``argv`` with ``workdir`` as its current and only writable folder; see `Sandbox.start`.
@@ -131,19 +132,8 @@ class _Namespace:
         process.wait()
 
 
-def resource_limits(limits: Limits) -> dict[str, int]:
-    """Return the limits that the kernel enforces per process, by their names in `resource`."""
-    named = {
-        "RLIMIT_AS": limits.memory_bytes,
-        "RLIMIT_NPROC": limits.processes,
-        "RLIMIT_FSIZE": limits.file_bytes,
-        "RLIMIT_CORE": 0,
-    }
-    return {name: value for name, value in named.items() if value is not None}
-
-
 def _namespaces() -> list[str]:
-    """Return the arguments for namespaces of its own; real root needs no user namespace, and could not change user in one."""
+    """Return the arguments for namespaces of its own; real root can change user only without a user namespace."""
     names = ("ipc", "pid", "net", "uts", "cgroup-try") if _is_root() else ("all",)
     return [*(f"--unshare-{name}" for name in names), "--die-with-parent", "--new-session", "--hostname", "sandbox"]
 
@@ -204,7 +194,7 @@ def _give(folder: Path, uid: int) -> None:
 def _remedy() -> str:
     """Say what usually keeps bwrap from working, going by what this machine shows."""
     if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
-        return "start the container with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined` or `--privileged`."
+        return "start the container with `--privileged`, or `--security-opt seccomp=unconfined apparmor=unconfined`."
     for name, value in (("apparmor_restrict_unprivileged_userns", "0"), ("unprivileged_userns_clone", "1")):
         setting = Path("/proc/sys/kernel") / name
         if setting.exists() and setting.read_text().strip() != value:

@@ -1,7 +1,7 @@
 """Runs inside a sandbox, before the command: sets its limits, gives up root, and becomes the command.
 
-Started as ``python -I -S -c <this file> <settings as JSON> <argv...>``, so that it needs nothing but the standard library
-and no file of its own. Exit codes 125 to 127 mean that the command could not be started, as with ``env`` and shells.
+Started as ``python -I -S -c <this file> <settings as JSON> <argv...>``, so that it needs nothing but the standard
+library and no file of its own. Exit codes 125 to 127 mean that the command could not be started, as in shells.
 """
 
 import ctypes

@@ -1,9 +1,9 @@
 """The ``process`` sandbox: a plain subprocess with limits. Not a security boundary.
 
-For machines without namespaces, and only when asked for by name. The command has a clean environment, resource limits, a
-time limit, and dies with its parent; but it reads what its user may read, writes where its user may write, and
-reaches the network. What still stands between a reward program and the machine are the static rules
-and the locked-up process that each program runs in.
+For machines without namespaces, and only when asked for by name. The command has a clean environment, resource
+limits, a time limit, and dies with its parent; but it reads what its user may read, writes where its user may write,
+and reaches the network. What still stands between a reward program and the machine are the static rules and the
+locked-up process that each program runs in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from envreward.errors import SandboxError
 from envreward.sandbox import Limits
 
 from . import launch
-from .bubblewrap import resource_limits
+from .limits import NO_LIMITS, resource_limits
 from .running import Running, kill_group
 from .surroundings import environment
 
@@ -38,7 +38,7 @@ class Process:
         *,
         workdir: Path,
         readonly: Sequence[Path] = (),
-        limits: Limits = Limits(),
+        limits: Limits = NO_LIMITS,
         env: Mapping[str, str] | None = None,
     ) -> Running:
         """Start ``argv`` in ``workdir``; see `Sandbox.start`. ``readonly`` changes nothing here: all is readable.

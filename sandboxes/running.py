@@ -87,8 +87,9 @@ class Running:
     def kill(self) -> None:
         """End the command and every process it started; returns once they are gone."""
         self._stop.set()
-        with contextlib.suppress(OSError):  # the thread has ended and closed it
-            os.write(self._wake_write, b"x")
+        with self._lock:
+            if not self._ended.is_set():
+                os.write(self._wake_write, b"x")
         self._ended.wait()
 
     @property
@@ -128,7 +129,8 @@ class Running:
             code = process.wait()
             self._drain(process)
             self._code = self._exit_code(code)
-            self._ended.set()
+            with self._lock:
+                self._ended.set()
             os.close(self._wake_read)
             os.close(self._wake_write)
 

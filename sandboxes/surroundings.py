@@ -39,8 +39,8 @@ def python_paths() -> list[Path]:
     """Return the folders that this interpreter and this installation are read from, none inside another.
 
     They are: the environment's and the base interpreter's prefix, every folder that the interpreter's links lead
-    through, the folders of ``sys.path``, EnvReward's own packages, and the packages of installed plug-ins. Of a checkout only
-    the packages are taken, not what lies beside them (runs, notes, ``.env``).
+    through, the folders of ``sys.path``, EnvReward's own packages, and the packages of installed plug-ins. Of a
+    checkout only the packages are taken, not what lies beside them (runs, notes, ``.env``).
     """
     found = [Path(p) for p in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)]
     found += _interpreter_links()

@@ -73,7 +73,7 @@ class Command:
         if self.json:
             sys.stdout.write(_as_json(checks, ready) + "\n")
         else:
-            _show(checks, ready)
+            show(checks, ready)
         return 0 if ready else 1
 
 
@@ -300,7 +300,8 @@ def _as_json(checks: list[Check], ready: bool) -> str:
     return json.dumps({"ready": ready, "checks": [dataclasses.asdict(check) for check in checks]}, indent=1)
 
 
-def _show(checks: list[Check], ready: bool) -> None:
+def show(checks: list[Check], ready: bool) -> None:
+    """Print what was found as a table, and last what it comes to."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -17,8 +16,8 @@ class Command:
     It works in any state of the search and says what is missing. The file's path is printed.
     """
 
-    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """The search's folder, e.g. runs/2026-11-20-hopper."""
+    search: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    """The search's folder, or its name as `envreward runs` lists it."""
     video: bool = True
     """Film the winner's policy first, where no film of it is there yet."""
 
@@ -26,5 +25,7 @@ class Command:
         """Write the report and print its path."""
         from envreward.reports import write_report
 
-        sys.stdout.write(f"{write_report(self.folder, video=self.video)}\n")
+        from ._runs import find_run
+
+        sys.stdout.write(f"{write_report(find_run(self.search), video=self.video)}\n")
         return 0

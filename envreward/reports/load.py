@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from envreward.errors import EnvRewardError, UnknownNameError
 from envreward.studies.folder import RunFolder
+from envreward.studies.journal import Event
 from envreward.studies.lock import is_locked
 from envreward.studies.records import TrainedMember, best
 from envreward.studies.store import StudyStore
@@ -53,7 +55,7 @@ def load_report_data(run_dir: Path, *, film: bool = False) -> ReportData:
             spent=store.spent(),
             phases_s=store.phases_s(),
             versions=store.versions(),
-            commands=_commands(run_dir, state, folder, mine),
+            commands=_commands(folder, state, stop_reason, mine),
             video_mp4=video,
             video_note=note,
             notes=_notes(mine, config.final_seeds),
@@ -67,14 +69,15 @@ def median_policy(members: Sequence[TrainedMember]) -> TrainedMember | None:
 
 
 def _state(store: StudyStore) -> tuple[StudyState, str]:
-    events = store.events()
-    stops = [e.text for e in events if e.kind == "stopped" and e.text]
-    last = events[-1].kind if events else ""
-    if any(e.kind == "finished" for e in events) and last != "resumed":
-        return "finished", "; ".join(dict.fromkeys(stops))
-    if is_locked(store.folder):
-        return "running", ""
-    return "interrupted", "; ".join(dict.fromkeys(stops))
+    """Return the study's state, and the limits that its last session ran into."""
+    session: list[Event] = []
+    for event in store.events():
+        session = [] if event.kind in ("started", "resumed") else [*session, event]
+    reason = "; ".join(dict.fromkeys(event.text for event in session if event.kind == "stopped" and event.text))
+    # A study that has finished may still be open in the process that writes this.
+    if any(event.kind == "finished" for event in session):
+        return "finished", reason
+    return ("running", "") if is_locked(store.folder) else ("interrupted", reason)
 
 
 def _task(env_id: str) -> Task | None:
@@ -149,14 +152,20 @@ def _video(folder: RunFolder, members: Sequence[TrainedMember], *, film: bool) -
     return path.read_bytes(), f"The designed reward at work: {chosen} (seed {member.seed}), in real time."
 
 
-def _commands(run_dir: Path, state: StudyState, folder: RunFolder, members: Sequence[TrainedMember]) -> dict[str, str]:
+def _commands(
+    folder: RunFolder, state: StudyState, stop_reason: str, members: Sequence[TrainedMember]
+) -> dict[str, str]:
+    run = shlex.quote(str(folder.path))
     commands = {}
     if state != "finished":
-        commands["Go on with the study"] = f"envreward resume {run_dir}"
-    commands["Write this report again"] = f"envreward report {run_dir}"
+        commands["Go on with the study"] = f"envreward resume {run}"
+    elif stop_reason:
+        commands["Go on with a higher limit, e.g."] = f"envreward resume {run} --max-minutes 60"
+    commands["Look at it in the terminal"] = f"envreward show {run}"
+    commands["Write this report again"] = f"envreward report {run}"
     member = median_policy(members)
     if member is not None:
-        policy = folder.policy(member.training, member.key)
+        policy = shlex.quote(str(folder.policy(member.training, member.key)))
         commands["Score the filmed policy on fresh episodes"] = f"envreward evaluate {policy}"
         commands["Film it"] = f"envreward video {policy} --out film.mp4"
     return commands

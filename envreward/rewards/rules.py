@@ -29,7 +29,7 @@ from .scopes import FunctionNode, all_arguments, counts_worlds, make_scope
 
 MAX_CHARS = 20_000
 MAX_NODES = 6_000
-MAX_DEPTH = 60
+MAX_DEPTH = 100
 MAX_LOOP = 10_000
 MAX_LOOP_DEPTH = 3
 MAX_EXPONENT = 100

@@ -24,7 +24,7 @@ def collect_states(env_id: str, names: Iterable[str], num: int = 1024, *, seed: 
         seed: Of resets and actions.
 
     Returns:
-        Tensors ``[num, *shape]`` by name, in each field's dtype, in time order as in training: world by world within a step.
+        Tensors ``[num, *shape]`` by name, in each field's dtype, in time order as in training.
     """
     names = tuple(names)
     worlds = min(NUM_WORLDS, num)

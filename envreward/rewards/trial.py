@@ -50,8 +50,8 @@ def run_trial(
         memory_bytes: Memory that it may add.
 
     Raises:
-        RewardRuntimeError: It raised; gave a wrong shape or type or a number that is not finite; answered differently when
-            asked again; changed its inputs; or mixed worlds. Timeouts and crashes are subclasses.
+        RewardRuntimeError: It raised; gave a wrong shape or type or a number that is not finite; answered differently
+            when asked again; changed its inputs; or mixed worlds. Timeouts and crashes are subclasses.
     """
     rows = {name: states[name] for name in program.parameters}
     num = len(next(iter(rows.values())))
@@ -120,7 +120,7 @@ def _check_close(output: RewardOutput, expected: RewardOutput) -> None:
         if not torch.allclose(got, wanted, rtol=1e-3, atol=1e-4 * scale):
             raise RewardRuntimeError(
                 f"{name} of a state depends on the other states in the batch.",
-                fix="Each world must be judged alone: no mean, max, norm or sort over dim 0, and no `.any()`; use dim=-1.",
+                fix="Judge each world alone: no mean, max, norm, sort or any() over dim 0; use dim=-1.",
             )
 
 

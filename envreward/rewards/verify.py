@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from envreward.errors import RewardParseError, RewardRejectedError, SandboxError
+from envreward.errors import RewardParseError, SandboxError
 from envreward.registry import make_task
 from envreward.sandbox import Limits, Sandbox
 
@@ -114,9 +114,9 @@ def check_statically(answer: str, fields: Mapping[str, Any]) -> Verdict:
     except RewardParseError as error:
         return Verdict(status="unparsed", reason=str(error), source=source, line=error.line)
     if violations:
-        error = rejection(violations)
+        refusal = rejection(violations)
         return Verdict(
-            status="rejected", reason=str(error), source=source, line=error.line, violations=tuple(violations)
+            status="rejected", reason=str(refusal), source=source, line=refusal.line, violations=tuple(violations)
         )
     return Verdict(status="ok", source=source, parameters=program.parameters)
 

@@ -214,12 +214,17 @@ def _decode(reply: bytes) -> tuple[str, ...]:
         error = message["error"]
         line = int(error["line"]) if error["line"] is not None else None
         kind = RewardCrashError if error["crash"] else RewardRuntimeError
-        raise kind(str(error["reason"])[:600], line=line, fix=str(error["fix"])[:600])
+        raise kind(_plain(error["reason"]), line=line, fix=_plain(error["fix"]))
     names = tuple(message["components"])
     check_names(names)
     if len(names) > MAX_COMPONENTS or len(set(names)) != len(names):
         raise ValueError("too many components")
     return names
+
+
+def _plain(text: Any) -> str:
+    """Return text that cannot disturb a terminal or fill a prompt."""
+    return "".join(c if c.isprintable() else " " for c in str(text)[:600])
 
 
 def _serve(

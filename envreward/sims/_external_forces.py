@@ -38,6 +38,9 @@ class ExternalForces:
         self._output = self._probe.bind("cfrc_ext")
         self.cfrc_ext = torch.zeros(self._output.shape, dtype=torch.float64)
         """float64 ``[N, nbody, 6]``, torque then force, in the world frame at the tree's centre of mass."""
+        self._always = model.neq > 0  # equality constraints act without contacts
+        self._num_contacts = batch.bind("ncon")
+        self._applied = self._probe.bind("xfrc_applied")
         self._stage: _RungeKuttaStage | None = None
         if model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4:
             self._stage = _RungeKuttaStage(model, batch, self._probe)
@@ -48,13 +51,17 @@ class ExternalForces:
 
     def after_last_substep(self, broken: np.ndarray) -> None:
         """Compute the forces; ``broken`` (bool ``[N]``) worlds get zeros."""
-        if self._stage is not None:
-            self._stage.load()
-        sound = None if not broken.any() else np.flatnonzero(~broken)
-        self._probe.forward(sound)
-        self.cfrc_ext.numpy()[...] = self._output
-        if sound is not None:
-            self.cfrc_ext[torch.from_numpy(broken)] = 0.0
+        forces = self.cfrc_ext.numpy()
+        forces[...] = 0.0
+        touched = ~broken
+        if not self._always:  # a world in which nothing touches has no external force: most worlds of a running robot
+            touched &= (self._num_contacts > 0) | self._applied.any(axis=(1, 2))
+        ids = np.flatnonzero(touched)
+        if len(ids):
+            if self._stage is not None:
+                self._stage.load()
+            self._probe.forward(ids)
+            forces[ids] = self._output[ids]
 
     def clear(self, ids: Tensor) -> None:
         """Set the worlds ``ids`` to zero, as ``mj_resetData`` does."""

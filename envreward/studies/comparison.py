@@ -27,6 +27,8 @@ from .store import StudyStore
 from .watch import Watcher
 
 _ARMS: tuple[Role, ...] = ("winner", "expert", "sparse")
+# The winner's program never shares a training with the baselines, which are kept for other studies to trust.
+_TOGETHER: tuple[tuple[Role, ...], ...] = (("winner",), ("expert", "sparse"))
 _PREFIX = "final-"
 _TIME = "limit on wall-clock seconds reached during its training; a resume with a higher limit goes on with it"
 
@@ -70,20 +72,25 @@ class Comparison:
             mine = key.startswith(_PREFIX) and {m.group for m in job.members} <= {winner.id, "expert", "sparse"}
             if mine and not self._store.has_ended(key) and not self._run(key, winner, clock):
                 return self._stop(_TIME)
-        planned, limit = self._plan(winner, allowance)
-        if planned:
-            key = f"{_PREFIX}{sum(k.startswith(_PREFIX) for k in self._store.trainings())}"
-            self._store.begin_training(key, make_job(self._config, tuple(planned), racing=False))
-            if not self._run(key, winner, clock):
-                return self._stop(_TIME)
+        limit = None
+        for roles in _TOGETHER:
+            planned, obstacle = self._plan(winner, roles, allowance)
+            limit = limit or obstacle
+            if planned:
+                key = f"{_PREFIX}{sum(k.startswith(_PREFIX) for k in self._store.trainings())}"
+                self._store.begin_training(key, make_job(self._config, tuple(planned), racing=False))
+                if not self._run(key, winner, clock):
+                    return self._stop(_TIME)
         return self._stop(limit) if limit is not None else None
 
-    def _plan(self, winner: Candidate, allowance: Allowance) -> tuple[list[Member], str | None]:
+    def _plan(
+        self, winner: Candidate, roles: tuple[Role, ...], allowance: Allowance
+    ) -> tuple[list[Member], str | None]:
         """Return the policies still to be trained that fit the budget, and the limit that keeps out the others."""
         recorded = {m.key for m in self.members(winner)}
         planned: list[Member] = []
         limit = None
-        for role in _ARMS:
+        for role in roles:
             missing = [m for m in self._wanted(winner) if _role(m) == role and m.key not in recorded]
             room, obstacle = allowance.final_policies(len(missing), len(planned))
             planned += missing[:room]
@@ -96,7 +103,7 @@ class Comparison:
         folder = self._folder.training(key)
         job = self._store.trainings()[key]
         with clock.phase("comparing"):
-            rewards = {f"rewards/{winner.id}.py": winner.source or ""}
+            rewards = {m.reward: winner.source or "" for m in job.members if _role(m) == "winner"}
             over = clock.over("comparing", final=True)
             results = {} if over(0.0) else run_job(job, rewards, folder, self._crew.sandbox, self._watcher, over)
             recorded = {m.key for m in self.members(winner)}

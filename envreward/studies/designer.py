@@ -54,7 +54,7 @@ class Context:
 
 
 class Designer(Protocol):
-    """One reward-design method."""
+    """One reward-design method; its class takes the method's options as keyword arguments."""
 
     needs_llm: bool
     default_samples: int

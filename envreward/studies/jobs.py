@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from envreward.errors import SandboxError
 from envreward.sandbox import Sandbox
 from envreward.training.config import Member, MemberResult, TrainingJob
 from envreward.training.runner import start_training
@@ -14,6 +17,7 @@ from .config import StudyConfig
 from .watch import TrainingProgress, Watcher
 
 _POLL_S = 0.1
+_LEAST_FREE_BYTES = 1024**2
 
 
 def make_job(config: StudyConfig, members: tuple[Member, ...], *, racing: bool) -> TrainingJob:
@@ -49,6 +53,10 @@ def run_job(
 
     Returns:
         The results by member; a member that was stopped has none.
+
+    Raises:
+        SandboxError: The training itself broke, or cannot be run here.
+        OSError: The disk is full.
     """
     (folder / "rewards").mkdir(parents=True, exist_ok=True)
     for path, source in rewards.items():
@@ -74,4 +82,14 @@ def run_job(
             time.sleep(_POLL_S)
     finally:
         handle.kill()
-    return handle.results()
+    results = handle.results()
+    broken = [r for r in results.values() if MemberResult.load(folder, r.key) is None]
+    if broken:  # programs run in processes of their own: when the training itself ends, it is no program's fault
+        _require_room(folder)
+        raise SandboxError(f"the training in {folder} broke: {broken[0].reason}")
+    return results
+
+
+def _require_room(folder: Path) -> None:
+    if shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
+        raise OSError(errno.ENOSPC, "no space left: free some and resume, nothing is lost", str(folder))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from envreward.evaluation import Evaluation as Evaluation  # part of the record
 from envreward.training.config import MemberStatus
 
 
@@ -56,22 +57,6 @@ class Traces:
     fitness: tuple[float | None, ...] = ()
     episode_return: tuple[float | None, ...] = ()
     episode_length: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Clean-room scores of one trained policy."""
-
-    member: str
-    seed: int
-    episodes: int
-    success: float
-    """Share of episodes with success at some step."""
-    fitness: float
-    """Mean over episodes."""
-    episode_length: float
-    episode_fitness: tuple[float, ...] = ()
-    episode_success: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ class TrainingJob:
 
     def save(self, folder: Path) -> None:
         """Write ``job.json`` into ``folder``."""
-        (folder / "job.json").write_text(json.dumps(dataclasses.asdict(self), indent=1))
+        _write_whole(folder / "job.json", json.dumps(dataclasses.asdict(self), indent=1))
 
     @classmethod
     def load(cls, folder: Path) -> TrainingJob:
@@ -146,7 +146,7 @@ class MemberResult:
         """Write ``members/<key>/result.json`` below the training's ``folder``."""
         target = folder / "members" / self.key
         target.mkdir(parents=True, exist_ok=True)
-        (target / "result.json").write_text(json.dumps(dataclasses.asdict(self)))
+        _write_whole(target / "result.json", json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def load(cls, folder: Path, key: str) -> MemberResult | None:
@@ -189,3 +189,10 @@ class MetricRow:
         """Parse a line of ``metrics.jsonl``."""
         raw: dict[str, Any] = json.loads(line)
         return cls(**raw)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    # Others read these files while the training runs, and a kill may come at any moment: all of it or nothing.
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(path)

@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from envreward.registry import make_task
 
 from .checkpoint import FOLDER, checkpoint_path
 from .config import Member, MemberResult, TrainingJob
-from .metrics import read_rows, truncate
+from .metrics import read_rows, repair
 from .plan import Plan
 from .population import total_updates
 from .racing import group_fitness, recent_fitness, rungs, spread, survivors
@@ -42,7 +41,7 @@ def main(folder: Path) -> None:
     job = TrainingJob.load(folder)
     plan = Plan.load(folder) or first_plan(job)
     plan.save(folder)
-    rewind(job, folder, plan)
+    repair(folder)
     base_s = max((row.wall_s for row in read_rows(folder)), default=0.0)
     start = time.monotonic()
 
@@ -102,16 +101,6 @@ def next_plan(job: TrainingJob, folder: Path, plan: Plan, clock: Clock) -> Plan 
     return Plan(stage=plan.stage + 1, until=until, shards=shards, previous_shards=len(plan.shards))
 
 
-def rewind(job: TrainingJob, folder: Path, plan: Plan, shards: Iterable[int] | None = None) -> None:
-    """Drop the metrics of unfinished members (of some shards, by default of all) that are newer than their checkpoint."""
-    steps = {}
-    for shard in range(len(plan.shards)) if shards is None else shards:
-        updates = restore(folder, plan, shard)[1]
-        for member in unfinished(plan.members(job, shard), folder):
-            steps[member.key] = updates * job.ppo.num_worlds * job.ppo.rollout_steps if job.trainer == "ppo" else 0
-    truncate(folder, steps)
-
-
 def _run_stage(job: TrainingJob, folder: Path, plan: Plan, clock: Clock, mirror: EventMirror | None) -> None:
     """Run all shards of a stage to their ends."""
     running = {shard: _start(job, folder, plan, shard, clock) for shard in range(len(plan.shards))}
@@ -125,7 +114,6 @@ def _run_stage(job: TrainingJob, folder: Path, plan: Plan, clock: Clock, mirror:
             del running[shard]
             if process.exitcode and attempts[shard] < _ATTEMPTS:
                 attempts[shard] += 1
-                rewind(job, folder, plan, [shard])
                 running[shard] = _start(job, folder, plan, shard, clock)
             elif process.exitcode:
                 _give_up(job, folder, plan, shard, process.exitcode, clock)

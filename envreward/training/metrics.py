@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from .config import MetricRow
@@ -53,24 +53,28 @@ class MetricReader:
         return [MetricRow.from_json(line) for line in complete.decode().splitlines()]
 
 
-def truncate(folder: Path, steps: Mapping[str, int]) -> None:
-    """Drop rows past ``steps`` of their member, and a broken last line, so that a resumed training writes none twice.
+class MetricWriter:
+    """Appends rows that are not there yet.
 
-    Args:
-        folder: The training's folder.
-        steps: Steps up to which rows are kept, by member; all rows of members that are not named are kept.
+    A resumed training computes the rows between its last checkpoint and the kill once more, the same ones. Leaving
+    out those that are there keeps the file append-only, so that whoever reads it as it grows never has to start over.
     """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: dict[str, int] = {}
+        for row in read_rows(folder):
+            self._written[row.key] = max(row.step, self._written.get(row.key, 0))
+
+    def write(self, rows: Iterable[MetricRow]) -> None:
+        """Append the rows that are newer than the last of their member."""
+        append_rows(self._folder, [row for row in rows if row.step > self._written.get(row.key, 0)])
+
+
+def repair(folder: Path) -> None:
+    """Cut off the broken last line that a kill may have left. No other process may be writing."""
     path = folder / FILE
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            raw = json.loads(line)
-        except json.JSONDecodeError:  # what a kill left of the last line
-            continue
-        if raw["step"] <= steps.get(raw["key"], raw["step"]):
-            kept.append(line + "\n")
-    draft = path.with_suffix(".draft")
-    draft.write_text("".join(kept))
-    draft.replace(path)
+    with path.open("rb+") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)

@@ -166,13 +166,23 @@ class Population:
     def _evaluate(self, rollout: Rollout) -> Rewards:
         members, steps, worlds = rollout.ended.shape
         sources = [self._sources[m.key] for m in self.members]
-        for source in sources:
-            source.submit(steps * worlds)
-        deadline = time.monotonic() + self.job.reward_timeout_s
+        limit_s, count = self.job.reward_timeout_s, steps * worlds
+        deadline = time.monotonic() + limit_s
         rewards = Rewards(torch.zeros(members, steps, worlds), [{} for _ in sources], {})
         for row, source in enumerate(sources):
             try:
+                source.submit(count)
+            except RewardRuntimeError as error:
+                rewards.failed[row] = error
+        for row, source in enumerate(sources):
+            if row in rewards.failed:
+                continue
+            try:
                 output = source.result(max(deadline - time.monotonic(), 0.01))
+            except RewardTimeoutError as error:
+                reason = f"it took more than {limit_s:g} s over {count} states."
+                rewards.failed[row] = RewardTimeoutError(reason, fix=error.fix)
+                continue
             except RewardRuntimeError as error:
                 rewards.failed[row] = error
                 continue

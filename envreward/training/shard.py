@@ -17,7 +17,7 @@ from envreward.task import Task
 from .checkpoint import open_checkpoint, save_checkpoint, checkpoint_path
 from .config import Member, MemberResult, MemberStatus, TrainingJob
 from .member_state import MemberState, network_spec
-from .metrics import append_rows
+from .metrics import MetricWriter
 from .networks import named_weights
 from .plan import Plan
 from .policy_io import network_form, save_policy
@@ -62,10 +62,10 @@ def run_shard(job: TrainingJob, folder: Path, plan: Plan, shard: int, clock: Clo
 
 def _train(population: Population, folder: Path, task: Task, plan: Plan, shard: int, clock: Clock) -> None:
     job, until, path = population.job, plan.until, checkpoint_path(folder, plan.stage, shard)
-    saved_at = clock()
+    metrics, saved_at = MetricWriter(folder), clock()
     while population.active and population.updates < until:
         rows, retired = population.train_once(clock())
-        append_rows(folder, rows)
+        metrics.write(rows)
         for r in retired:
             save_member(job, r.member, folder, task, r.state, r.status, r.reason, population.steps, clock())
         if clock() - saved_at > job.checkpoint_every_s:

@@ -25,4 +25,45 @@ PUBLISHED: tuple[TaskSpec, ...] = (
 )
 """Gymnasium's MuJoCo v5 tasks."""
 
-TASKS: tuple[TaskSpec, ...] = PUBLISHED
+INSTRUCTED: tuple[TaskSpec, ...] = (
+    _spec(
+        "HopperFrontFlip",
+        "hopper_tasks:HopperFrontFlip",
+        "Do a front flip: turn a full somersault forwards in the air and land upright on the foot.",
+        400,
+    ),
+    _spec(
+        "HopperBackFlip",
+        "hopper_tasks:HopperBackFlip",
+        "Do a back flip: turn a full somersault backwards in the air and land upright on the foot.",
+        400,
+    ),
+    _spec(
+        "HalfCheetahRunBackward",
+        "half_cheetah_tasks:HalfCheetahRunBackward",
+        "Run backward (in the negative x direction) as fast as possible.",
+    ),
+    _spec(
+        "HalfCheetahFlip",
+        "half_cheetah_tasks:HalfCheetahFlip",
+        "Flip over: turn a full somersault, forwards or backwards, and end up standing on the feet.",
+        200,
+    ),
+    _spec("AntLieDown", "ant_tasks:AntLieDown", "Lie down flat on the belly and keep still.", 100),
+    _spec(
+        "AntWaveLeg",
+        "ant_tasks:AntWaveLeg",
+        "Stand on three legs, lift the front left leg off the floor and wave it from side to side.",
+        200,
+    ),
+    _spec("AntSpin", "ant_tasks:AntSpin", "Turn on the spot: make a full turn, either way, without walking away.", 400),
+    _spec(
+        "HumanoidStandUp",
+        "humanoid_tasks:HumanoidStandUp",
+        "Stand up from lying on the back, and stay standing.",
+    ),
+    _spec("HumanoidKneel", "humanoid_tasks:HumanoidKneel", "Kneel down on both knees with the torso upright.", 500),
+)
+"""Tasks with a goal of their own on the same robots."""
+
+TASKS: tuple[TaskSpec, ...] = (*PUBLISHED, *INSTRUCTED)

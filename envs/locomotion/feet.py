@@ -11,7 +11,7 @@ from torch import Tensor
 from envreward.fields import Field
 
 CONTACT_MARGIN_M = 2e-3
-"""A foot closer to the floor than this counts as touching it; the robots' geoms have margins of up to 1 mm or 1 cm."""
+"""A foot within this of where MuJoCo makes contact with the floor counts as touching it."""
 
 
 class GeomHeights:
@@ -23,12 +23,19 @@ class GeomHeights:
         self._ids = torch.tensor(ids, device=device)
         self._radius = torch.tensor(model.geom_size[ids, 0], device=device)
         self._half_length = torch.tensor(model.geom_size[ids, 1] * capsule, device=device)
+        # MuJoCo makes contact at the sum of both margins: Ant's feet rest 2 cm above the floor
+        margin = model.geom_margin[ids] + model.geom_margin[model.geom("floor").id]
+        self._touching = torch.tensor(margin + CONTACT_MARGIN_M, device=device)
 
     def read(self, sim: Any) -> Tensor:
         """Return the heights above z = 0, ``[N, len(names)]``, m."""
         centre = sim.geom_xpos[:, self._ids, 2]
         slope = sim.geom_xmat.view(len(centre), -1, 9)[:, self._ids, 8]  # z component of the capsule's axis
         return centre - slope.abs() * self._half_length - self._radius
+
+    def touching(self, sim: Any) -> Tensor:
+        """Return whether each is in contact with the floor, bool ``[N, len(names)]``."""
+        return self.read(sim) < self._touching
 
 
 def foot_fields(names: tuple[str, ...]) -> dict[str, Field]:
@@ -49,6 +56,6 @@ def foot_fields(names: tuple[str, ...]) -> dict[str, Field]:
             names=names,
             dtype="bool",
             role="flag",
-            read=lambda t: t.feet.read(t.sim) < CONTACT_MARGIN_M,
+            read=lambda t: t.feet.touching(t.sim),
         ),
     }

@@ -50,7 +50,9 @@ def test_seeds_of_search_and_report_never_meet(make_config: Callable[..., StudyC
 @pytest.mark.parametrize(
     "wrong", [{"samples": 0}, {"steps": -1}, {"seed": -1}, {"seed": MAX_SEED}, {"instruction": "  "}, {"seeds": 1001}]
 )
-def test_settings_that_cannot_work_are_refused(make_config: Callable[..., StudyConfig], wrong: dict[str, object]) -> None:
+def test_settings_that_cannot_work_are_refused(
+    make_config: Callable[..., StudyConfig], wrong: dict[str, object]
+) -> None:
     """A setting out of range is an error with its name, before anything begins."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         make_config(**wrong)

@@ -88,7 +88,7 @@ def test_a_damaged_file_says_so(run: Path, kind: str) -> None:
     else:
         data[4096 * 3 : 4096 * 12] = os.urandom(4096 * 9)
     path.write_bytes(data)
-    with pytest.raises(StudyError, match="damaged|not an EnvReward study"):
+    with pytest.raises(StudyError, match=r"damaged|not an EnvReward study"):
         StudyStore.open(run, versions={})
     assert not is_locked(run)
 

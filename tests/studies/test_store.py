@@ -210,7 +210,11 @@ def test_the_state_says_how_the_last_session_ended(tmp_path: Path, make_config: 
         assert store.state() == "running"
     with StudyStore.open(tmp_path) as reader:
         assert reader.state() == "interrupted"
-    for kinds, state in ((("stopped", "finished"), "stopped"), (("finished",), "finished"), (("interrupted",), "interrupted")):
+    for kinds, state in (
+        (("stopped", "finished"), "stopped"),
+        (("finished",), "finished"),
+        (("interrupted",), "interrupted"),
+    ):
         with StudyStore.open(tmp_path, versions={}) as store:
             for kind in kinds:
                 store.add_event(kind)

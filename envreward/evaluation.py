@@ -1,0 +1,175 @@
+"""Clean-room evaluation: the scores of trained policies, from a process that never loads a reward.
+
+Every policy plays the same episodes (same seeds), one in each of N worlds, so that short episodes do not count more
+often than long ones. Success and fitness come from the task alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envreward.errors import ConfigError, EnvRewardError
+
+if TYPE_CHECKING:
+    from envreward.training.policy_io import Policy
+    from envreward.vector_env import TaskVectorEnv
+
+_STREAM = 0xE7A1
+"""Keeps the seeds of evaluation episodes apart from those of training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Clean-room scores of one trained policy."""
+
+    member: str
+    seed: int
+    episodes: int
+    success: float
+    """Share of episodes with success at some step."""
+    fitness: float
+    """Mean over episodes."""
+    episode_length: float
+    episode_fitness: tuple[float, ...] = ()
+    episode_success: tuple[bool, ...] = ()
+
+
+def evaluate(env_id: str, policies: Mapping[str, Path], *, episodes: int, seed: int) -> dict[str, Evaluation]:
+    """Score policies without exploration, in a process that loads nothing of them but their weights.
+
+    Args:
+        env_id: The task.
+        policies: Folders with ``policy.safetensors`` and ``policy.json``, by the name of the member they belong to.
+        episodes: Episodes per policy.
+        seed: Seeds the episodes, the same for all policies.
+
+    Returns:
+        The scores, by name.
+
+    Raises:
+        ConfigError: A policy cannot be read or does not fit the task.
+        UnknownNameError: No such environment.
+        EnvRewardError: The process died.
+    """
+    if episodes < 1:
+        raise ConfigError(f"episodes must be at least 1, got {episodes}")
+    if not policies:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="envreward-evaluation-") as scratch:
+        answer = Path(scratch) / "scores.json"
+        request = {
+            "env_id": env_id,
+            "policies": {name: str(Path(folder).resolve()) for name, folder in policies.items()},
+            "episodes": episodes,
+            "seed": seed,
+            "answer": str(answer),
+        }
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        process = subprocess.run(
+            [sys.executable, "-m", "envreward.evaluation"],
+            input=json.dumps(request),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not answer.exists():
+            tail = process.stderr.strip().splitlines()[-1:] or ["no output"]
+            raise EnvRewardError(f"the evaluation process ended with exit code {process.returncode}: {tail[0]}")
+        reply = json.loads(answer.read_text())
+    if "error" in reply:
+        raise ConfigError(reply["error"])
+    for raw in reply["scores"].values():
+        raw["episode_fitness"], raw["episode_success"] = tuple(raw["episode_fitness"]), tuple(raw["episode_success"])
+    return {name: Evaluation(**raw) for name, raw in reply["scores"].items()}
+
+
+def play(policy: Policy, env: TaskVectorEnv, member: str, seed: int) -> Evaluation:
+    """Let a policy play one episode in each world of ``env`` and return its scores.
+
+    Args:
+        policy: The policy.
+        env: As many worlds as episodes are wanted.
+        member: Whose policy it is.
+        seed: Seeds the worlds.
+    """
+    import numpy as np
+    import torch
+
+    from envreward.episodes import EpisodeTracker
+
+    seeds = np.random.SeedSequence([seed, _STREAM]).generate_state(env.num_envs, np.uint64)
+    obs, _ = env.reset(seed=[int(s) for s in seeds])
+    tracker = EpisodeTracker(env.num_envs, env.task.fitness_reduce)
+    playing = torch.ones(env.num_envs, dtype=torch.bool)
+    success = torch.zeros(env.num_envs, dtype=torch.bool)
+    fitness = torch.zeros(env.num_envs, dtype=torch.float64)
+    length = torch.zeros(env.num_envs, dtype=torch.int64)
+    while playing.any():
+        transition = env.advance(policy.act(obs))
+        obs = transition.obs
+        ended = tracker.update(transition)
+        if ended is not None:
+            first = playing[ended.ids]  # worlds that begin another episode go on unwatched
+            ids = ended.ids[first]
+            success[ids], fitness[ids], length[ids] = ended.success[first], ended.fitness[first], ended.length[first]
+            playing[ids] = False
+    return Evaluation(
+        member=member,
+        seed=seed,
+        episodes=env.num_envs,
+        success=float(success.to(torch.float64).mean()),
+        fitness=float(fitness.mean()),
+        episode_length=float(length.to(torch.float64).mean()),
+        episode_fitness=tuple(fitness.tolist()),
+        episode_success=tuple(success.tolist()),
+    )
+
+
+def _answer(env_id: str, policies: Mapping[str, str], episodes: int, seed: int) -> dict[str, object]:
+    from envreward.training.policy_io import load_policy
+    from envreward.vector_env import make_vector_env
+
+    scores: dict[str, object] = {}
+    env = make_vector_env(env_id, episodes, reward="none", num_threads=0)
+    env.request(())
+    try:
+        for name, folder in policies.items():
+            policy = load_policy(Path(folder))
+            form = policy.form
+            fits = tuple(env.single_observation_space.shape or ()) == form.obs_shape
+            if not fits or tuple(env.single_action_space.shape or ()) != form.action_shape:
+                raise ConfigError(f"the policy in {folder} was trained on {form.env_id} and does not fit {env_id}")
+            scores[name] = dataclasses.asdict(play(policy, env, name, seed))
+    finally:
+        env.close()
+    return {"scores": scores}
+
+
+def main() -> None:
+    """Read a request from standard input and write its answer to the file that it names."""
+    import torch
+
+    torch.set_num_threads(1)
+    request = json.loads(sys.stdin.read())
+    answer = Path(request.pop("answer"))
+    try:
+        reply = _answer(**request)
+    except EnvRewardError as error:
+        reply = {"error": str(error)}
+    draft = answer.with_suffix(".draft")
+    draft.write_text(json.dumps(reply))
+    draft.replace(answer)
+
+
+if __name__ == "__main__":
+    main()
