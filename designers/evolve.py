@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from envreward.errors import ConfigError
 from envreward.fields import Field, public_fields
@@ -32,37 +33,40 @@ _ATTEMPTS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvolveConfig:
-    """Settings of the search."""
+class Evolve:
+    """The designer; its fields are its options."""
+
+    needs_llm: ClassVar[bool] = False
+    default_samples: ClassVar[int] = 8
+    default_iterations: ClassVar[int] = 3
 
     parents: float = 0.5
     """Size of the parent pool as a share of a generation (at least 2): mu / lambda."""
     tournament_size: int = 2
     """Rewards drawn from the pool per parent; the best of them is taken. More is greedier."""
-    newcomers: float = 0.15
-    """Share of each later generation that is made from nothing."""
     explore: float = 1.0
+    """The share of rewards made from nothing is ``explore / (1 + i)`` in iteration i, so that a short search spreads
+    before it digs ..."""
+    newcomers: float = 0.15
+    """... and never falls below this."""
     newcomers_flat: float = 0.75
-    """The same while all scores are equal, when there is nothing to select."""
+    """That share while all scores are equal, when there is nothing to select."""
     credit_gain: float = 5.0
-    """How strongly new terms go to what ranked well so far: a direction that always came first is drawn
+    """How strongly new terms go to what ranked well so far: a direction that always came first is drawn up to
     ``exp(credit_gain / 2)`` times as often as its prior says. 0: not at all."""
     crossover: float = 0.3
     """Chance that a child has two parents."""
-    mutate_again: float = 0.3
+    mutate_again: float = 0.4
     """Chance of each further mutation after the first."""
 
-
-class Evolve:
-    """The designer; see the module."""
-
-    needs_llm = False
-    default_samples = 8
-    default_iterations = 3
-
-    def __init__(self, config: EvolveConfig = EvolveConfig()) -> None:
-        """Make the designer with the given settings."""
-        self.config = config
+    def __post_init__(self) -> None:
+        for option in ("parents", "newcomers", "newcomers_flat", "crossover", "mutate_again"):
+            if not 0 <= getattr(self, option) <= 1:
+                raise ConfigError(f"evolve: {option} must be between 0 and 1, got {getattr(self, option)}")
+        if self.mutate_again == 1 or self.tournament_size < 1 or self.explore < 0 or self.credit_gain < 0:
+            raise ConfigError(
+                "evolve: mutate_again must be below 1, tournament_size at least 1, explore and credit_gain not negative"
+            )
 
     def ask(self, context: Context) -> list[Proposal]:
         """Return ``context.samples`` rewards that were not tried before; fewer only when nothing new comes up.
@@ -95,12 +99,8 @@ class Evolve:
         self, population: Sequence[Individual], vocabulary: Vocabulary, samples: int, rng: random.Random, iteration: int
     ) -> Iterator[tuple[Genome, tuple[str, ...], str]]:
         """Yield rewards without end: newcomers first, spread evenly over the directions, then children."""
-        pool = ranked(population)[: max(2, round(self.config.parents * samples))]
-        share = (
-            self.config.newcomers_flat
-            if is_flat(population)
-            else max(self.config.newcomers, self.config.explore / (iteration + 1))
-        )
+        pool = ranked(population)[: max(2, round(self.parents * samples))]
+        share = self.newcomers_flat if is_flat(population) else max(self.newcomers, self.explore / (iteration + 1))
         newcomers = samples if not pool else max(1, round(share * samples))
         while True:
             for goal in stratified(vocabulary.directions(), newcomers, rng):
@@ -112,23 +112,22 @@ class Evolve:
         self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random
     ) -> tuple[Genome, tuple[str, ...], str]:
         """Return a child of one or two parents, who they are, and how it was made."""
-        size = self.config.tournament_size
+        size = self.tournament_size
         first = tournament(pool, rng, size)
         genome = first.genome
         parents: tuple[str, ...] = (first.id,)
         how: list[str] = []
         second = tournament(pool, rng, size)
-        if second is not first and rng.random() < self.config.crossover:
+        if second is not first and rng.random() < self.crossover:
             genome = crossover(first.genome, second.genome, vocabulary.fields, rng)
-            parents, how = (first.id, second.id), [f"crossover of {first.id} and {second.id}"]
-        while not how or rng.random() < self.config.mutate_again:
+            parents, how = (first.id, second.id), ["crossover"]
+        while not how or rng.random() < self.mutate_again:
             variant = mutate(first, genome, vocabulary, rng)
             if variant is None:
                 break
             genome, what = variant
             how.append(what)
-        label = "" if len(parents) == 2 else f"mutation of {first.id}: "
-        return genome, parents, label + ", ".join(how)
+        return genome, parents, ("mutation: " if len(parents) == 1 else "") + ", ".join(how)
 
     def _vocabulary(self, brief: Brief, population: Sequence[Individual]) -> Vocabulary:
         fields: dict[str, Field] = public_fields(brief.fields)
@@ -141,6 +140,6 @@ class Evolve:
             fields=fields,
             prior=prior,
             credit=credit(population),
-            credit_gain=self.config.credit_gain,
+            credit_gain=self.credit_gain,
             episodes_end_early=early,
         )

@@ -139,10 +139,8 @@ def _reshape(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: ra
     if not terms:
         return None
     term = rng.choice(terms)
-    unit = (
-        typical(term.readout, vocabulary.fields[term.readout.field]) if term.readout and term.form == "linear" else 1.0
-    )
-    changed = goal_term((term.readout, term.weight > 0), vocabulary, rng, weight=abs(term.weight) * unit)
+    size = magnitude(term, vocabulary.fields)
+    changed = goal_term((term.readout, term.weight > 0), vocabulary, rng, weight=size)
     if changed.form == term.form:
         return None
     return _swap(genome, term, changed), f"form of {_name(term, vocabulary)} to {changed.form}"

@@ -47,12 +47,16 @@ TYPICAL: Mapping[str, float] = {
 CHANGE_SHARE = 0.05
 """Typical change in one control step as a share of the typical magnitude: steps last tens of milliseconds."""
 
+CLOCK_SHARE = 0.2
+"""Weight of a time against other quantities: clocks run whatever the policy does."""
+
 WORD_GAIN = 8.0
 """Factor by which the prior of a read-out that shares the instruction's rarest words grows."""
 
 _STOP = re.compile(
     "a|an|the|of|in|on|at|to|for|and|or|as|is|are|be|by|with|without|from|it|its|this|that|than|then|into|while|which|"
-    "not|no|each|per|one|all|after|before|between|over|under|if|when|where|value|current|step"
+    "not|no|each|per|one|all|after|before|between|over|under|if|when|where|value|current|"
+    "step|steps|episode|begin|began|start|end|ends|ended|robot|agent|task|possible|mean|last"
 )
 
 
@@ -75,9 +79,10 @@ class Prior:
             options = readouts(name, field)
             for readout in options:
                 score = overlap.get(readout, 0.0)
-                kind_share = 0.3 if readout.kind in ("change", "energy", "norm") and len(options) > 1 else 1.0
+                kind_share = 0.4 if readout.kind in ("change", "energy", "norm") and len(options) > 1 else 1.0
                 # A field's weight is shared among its entries, less than evenly: eight joints matter more than one.
                 weight = ROLE_WEIGHT[field.role] * kind_share / math.sqrt(len(options))
+                weight *= CLOCK_SHARE if field.unit == "s" else 1.0
                 weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * score)
                 if score > 0:
                     mentioned.add(readout)

@@ -138,7 +138,7 @@ def scaled(term: Term, factor: float) -> Term:
 
 
 def crossover(a: Genome, b: Genome, fields: Mapping[str, Field], rng: random.Random) -> Genome:
-    """Return ``a`` with some of ``b``'s terms: at least one that ``a`` lacks, where there is one; common ones of either.
+    """Return ``a`` with some of ``b``'s terms: at least one that ``a`` lacks, if there is one; common ones of either.
 
     Sums of good rewards are often good rewards, halves of them seldom: so nothing of ``a`` is lost.
     """

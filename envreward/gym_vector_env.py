@@ -78,7 +78,7 @@ class Worlds:
 
     def attribute(self, name: str) -> list[Any]:
         """Return the attribute ``name`` of every world's environment (dots reach inside), as a list of N."""
-        return list(self._envs.get_attr(name))
+        return list(self._envs.get_attr(name))  # type: ignore[attr-defined]
 
     def _merge_info(self, info: dict[str, Any], rows: NDArray[np.bool_]) -> None:
         """Replace the info of ``rows`` by what is new."""

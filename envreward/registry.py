@@ -66,7 +66,10 @@ def find_task_spec(env_id: str) -> TaskSpec:
     for candidate in (env_id, f"{NAMESPACE}/{env_id}", f"{NAMESPACE}/{env_id}-v0"):
         if candidate in specs:
             return specs[candidate]
-    raise UnknownNameError("environment", env_id, [*specs], hint="(list them with `envreward envs`)")
+    known = [*specs]
+    if "/" not in env_id:  # a short name is closest to short names
+        known = [name.removeprefix(f"{NAMESPACE}/").removesuffix("-v0") for name in specs]
+    raise UnknownNameError("environment", env_id, known, hint="(list them with `envreward envs`)")
 
 
 def make_task(env_id: str) -> Task:
@@ -102,9 +105,15 @@ def add_task(task: Task) -> None:
 
 
 def task_files(env_id: str) -> tuple[Path, ...]:
-    """Return the files that a process must be able to read to load ``env_id``, besides what is installed."""
+    """Return the file that holds the task ``FILE.py:NAME`` or ``package.module:NAME``; none for an installed task.
+
+    A sandboxed process must be able to read it, and what is trained on the task depends on it.
+    """
     where, _, _ = env_id.rpartition(":")
-    return (Path(where).expanduser().resolve(),) if where.endswith(".py") else ()
+    if where.endswith(".py"):
+        return (Path(where).expanduser().resolve(),)
+    spec = importlib.util.find_spec(where) if where else None
+    return (Path(spec.origin),) if spec is not None and spec.origin is not None else ()
 
 
 def _task_in_module(env_id: str) -> Task:

@@ -41,6 +41,7 @@ from envreward.task_spec import TaskSpec
 Test: TypeAlias = Callable[[Worlds], Any]
 """Maps N worlds to one value each: bool ``[N]`` for success and failure, float ``[N]`` for fitness."""
 
+_SUCCESS_FITNESS_DOC = "1 if the success test held at some step of the episode, else 0."
 _RESERVED = ("action", "success", "failure", "fitness", "native_reward")
 
 
@@ -56,6 +57,7 @@ class WrappedTask(Task):
         expert: FunctionReward | None,
         fitness_reduce: Literal["sum", "mean", "max", "last"],
         fitness_doc: str,
+        success_doc: str,
         processes: bool,
     ) -> None:
         self.spec = spec
@@ -63,6 +65,7 @@ class WrappedTask(Task):
         self.sparse = SPARSE_SUCCESS
         self.fitness_reduce = fitness_reduce
         self.fitness_doc = fitness_doc
+        self.success_doc = success_doc
         self.processes = processes
         """Whether each world steps in a process of its own."""
         self._source = source
@@ -136,6 +139,7 @@ def wrap(
     fitness: Test | None = None,
     fitness_reduce: Literal["sum", "mean", "max", "last"] | None = None,
     fitness_doc: str = "",
+    success_doc: str = "",
     horizon: int | None = None,
     expert: FunctionReward | Literal["native"] | None = None,
     id: str | None = None,
@@ -156,7 +160,8 @@ def wrap(
             environment itself terminates or truncates it.
         fitness: Maps `Worlds` to float ``[N]``: the score by which rewards are ranked. Default: success.
         fitness_reduce: How the steps' fitness becomes an episode's. Default: ``"last"``, or ``"max"`` without a fitness.
-        fitness_doc: What fitness measures, and its unit.
+        fitness_doc: What fitness measures, and its unit, for reports and `envreward envs`.
+        success_doc: When an episode counts as a success, in words, for the same.
         horizon: Steps after which an episode is truncated. Default: the limit registered with the environment's id.
         expert: ``"native"``: the environment's own reward is the human-written one to compare with; or a reward
             function over fields.
@@ -175,7 +180,7 @@ def wrap(
     task = WrappedTask(
         env,
         spec=TaskSpec(
-            id=id or (env if isinstance(env, str) else getattr(env, "__name__", type(env).__name__)),
+            id=id or (env if isinstance(env, str) else str(getattr(env, "__name__", "environment"))),
             family="wrapped",
             instruction=instruction.strip(),
             horizon=horizon,
@@ -184,7 +189,9 @@ def wrap(
         fields={**fields, **_private_fields(success, failure, fitness or success)},
         expert=_NATIVE if expert == "native" else expert,
         fitness_reduce=fitness_reduce or ("last" if fitness else "max"),
-        fitness_doc=fitness_doc or ("" if fitness else "1 if the success test held at some step of the episode, else 0."),
+        fitness_doc=fitness_doc
+        or ("" if fitness else "1 if the success test held at some step of the episode, else 0."),
+        success_doc=success_doc or "The success test given to envreward.wrap holds at some step.",
         processes=processes,
     )
     if id is not None:

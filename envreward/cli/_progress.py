@@ -27,7 +27,7 @@ class Progress:
         self.config, self.spent, self.console = config, spent, console
         self.began_s = time.monotonic()
         self.iteration: int | None = None
-        self.now = "starting"
+        self.now, self.comparing = "starting", False
         self.rows: list[Candidate] = []
         self.latest: dict[str, float] = {}
         self.best: Candidate | None = None
@@ -38,6 +38,7 @@ class Progress:
         """Begin a phase."""
         if iteration is not None and iteration != self.iteration:
             self.iteration, self.rows, self.latest = iteration, [], {}
+        self.comparing = iteration is None
         self.now, self.progress = text, None
 
     def candidates(self, candidates: Sequence[Candidate]) -> None:
@@ -61,8 +62,8 @@ class Progress:
 
     def where(self) -> str:
         """Return the iteration and phase in words."""
-        if self.iteration is None or self.now == "comparing":
-            return self.now
+        if self.comparing or self.iteration is None:
+            return "final comparison on fresh seeds" + (f", {self.now}" if self.now != "comparing" else "")
         return f"iteration {self.iteration + 1}/{self.config.iterations}, {self.now}"
 
     def left_s(self) -> float | None:
@@ -73,7 +74,7 @@ class Progress:
     def study_left_s(self) -> float | None:
         """Return a rough guess of the seconds left of all trainings of the study."""
         left_s, p = self.left_s(), self.progress
-        if left_s is None or p is None or self.now == "comparing" or self.iteration is None:
+        if left_s is None or p is None or self.comparing or self.iteration is None:
             return left_s
         c = self.config
         policies = (c.iterations - self.iteration - 1) * c.samples * c.seeds + 3 * c.final_seeds
@@ -162,7 +163,7 @@ class Picture(Progress):
         parts: list[RenderableType] = [Text(f"{title} · {self.config.designer} · {self.where()}", style="bold")]
         if self.progress is not None:
             parts.append(self._bar(self.progress))
-        if self.rows and self.now != "comparing":
+        if self.rows and not self.comparing:
             parts.append(self._table())
         if self.best is not None:
             parts.append(Text(f"best so far: {self.best.id}, {fitness_text(self.best)}", style="green"))
@@ -173,7 +174,7 @@ class Picture(Progress):
 
     def _bar(self, progress: TrainingProgress) -> RenderableType:
         left = f"{duration(left_s)} left" if (left_s := self.left_s()) is not None else ""
-        if (study_s := self.study_left_s()) is not None and self.now != "comparing":
+        if (study_s := self.study_left_s()) is not None and not self.comparing:
             left += f" (study: about {duration(study_s)})"
         line = Table.grid(padding=(0, 1))
         share = progress.steps_done / progress.steps_total

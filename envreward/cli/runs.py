@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from envreward.errors import StudyError
+from envreward.errors import EnvRewardError
 from envreward.studies import best
 from envreward.studies.folder import find_runs, runs_root
 from envreward.studies.store import StudyStore
@@ -66,7 +66,7 @@ def _row(folder: Path) -> dict[str, Any]:
                 "cost_usd": spent.usd,
                 "started": store.started(),
             }
-    except (StudyError, OSError) as error:  # one damaged run does not hide the others
+    except (EnvRewardError, OSError) as error:  # one damaged run does not hide the others
         return {"run": folder.name, "state": f"unreadable: {error}"}
 
 

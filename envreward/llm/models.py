@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import Any
+
+import httpx
 
 from envreward.errors import LLMUnavailableError, near_matches
 
@@ -22,7 +25,20 @@ def import_litellm() -> Any:
 
     litellm.suppress_debug_info = True  # else it prints advertisements on errors
     litellm.telemetry = False
+    if litellm.client_session is None:
+        litellm.client_session = _Connections(follow_redirects=True)
     return litellm
+
+
+class _Connections(httpx.Client):
+    """One pool of connections for the process; without it, threads that start together each make and leak their own."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        atexit.register(super().close)
+
+    def close(self) -> None:
+        """Do nothing: litellm closes clients that it drops from its cache, and all share these connections."""
 
 
 class ModelEntry:

@@ -20,7 +20,7 @@ from envreward.errors import BudgetExceededError, LLMError, LLMUnavailableError
 
 from .base import LLM, Answer, Completion, Message, Usage, sample_keys
 from .fanout import complete_each
-from .redact import redact
+from .redact import redact_known
 
 logger = logging.getLogger("envreward.llm")
 
@@ -65,7 +65,7 @@ class Exchange:
                 raw["messages"] = tuple(Message(role=m["role"], content=m["content"]) for m in messages)
             return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LLMError(f"not a recorded exchange ({error!r}): {line[:60]}") from error
+            raise LLMError(f"not a recorded exchange ({error!r}): {line.strip()[:60]}") from error
 
 
 class ExchangeStore(Protocol):
@@ -109,7 +109,7 @@ class RecordedLLM:
 
         def arrived(sample: str, completion: Completion) -> None:
             for answer in completion.answers:
-                known[sample] = dataclasses.replace(answer, text=redact(answer.text))
+                known[sample] = dataclasses.replace(answer, text=redact_known(answer.text))
                 exchange = Exchange(
                     key=sample,
                     model=completion.model or self.model,

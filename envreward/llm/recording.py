@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from envreward.errors import ConfigError, LLMError, LLMUnavailableError
 
@@ -47,8 +47,10 @@ class RecordingFile:
         if path.exists() and path.stat().st_size:
             self._exchanges = {e.key: e for e in read_recording(path)}
             _drop_torn_line(path)
-        self._file: IO[str] = path.open("a", encoding="utf-8")
-        if self._file.tell() == 0:
+        self._path = path
+        with path.open("a"):  # an unwritable file is found before anything is paid for
+            pass
+        if not path.stat().st_size:
             self._append(json.dumps({"format": FORMAT, "version": VERSION}))
 
     def get(self, key: str) -> Exchange | None:
@@ -60,17 +62,14 @@ class RecordingFile:
         self._exchanges[key] = exchange
         self._append(exchange.to_json())
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
     def __len__(self) -> int:
         return len(self._exchanges)
 
     def _append(self, line: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read_recording(path: Path) -> list[Exchange]:

@@ -7,7 +7,7 @@ import re
 
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?(_ID)?$", re.IGNORECASE)
 _SECRET_FORM = re.compile(
-    r"(?:sk|pk|gsk|xai|hf|r8|nvapi|ghp|AIza)[-_]?[A-Za-z0-9*][A-Za-z0-9*_\-]{15,}"  # as the providers write them
+    r"\b(?:sk|pk|gsk|xai|hf|r8|nvapi|ghp|AIza)[-_]?[A-Za-z0-9*][A-Za-z0-9*_\-]{15,}"  # as the providers write them
     r"|(?<=Bearer )\S+"
     r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # user:password in an address
 )
@@ -18,9 +18,14 @@ MASK = "[key removed]"
 def redact(text: str) -> str:
     """Return ``text`` with every key replaced: values of this process's key variables, and all that has a key's form.
 
-    Providers quote the key they refuse (``Incorrect API key provided: sk-...``), so no text of theirs is shown or
-    stored before it went through here.
+    Providers quote the key they refuse (``Incorrect API key provided: sk-...``), so no message of theirs is shown or
+    logged before it went through here.
     """
+    return _SECRET_FORM.sub(MASK, redact_known(text))
+
+
+def redact_known(text: str) -> str:
+    """Return ``text`` without the values of this process's key variables; all else stays, as in code it must."""
     secrets = {
         value.strip()
         for name, value in os.environ.items()
@@ -28,4 +33,4 @@ def redact(text: str) -> str:
     }
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _SECRET_FORM.sub(MASK, text)
+    return text

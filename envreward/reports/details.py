@@ -136,6 +136,9 @@ def limits(data: ReportData) -> list[str]:
         )
     if not data.arm("sparse").evaluations:
         found.append(f"The sparse reward was not measured ({data.arm('sparse').absent or 'not run'}).")
+    curves = [value for arm in data.arms for curve in arm.curves for value in curve.fitness]
+    if data.arm("winner").evaluations and all(value is None for value in curves):
+        found.append("There are no learning curves: no episode ended during the trainings on fresh seeds.")
     pruned = data.status_counts().get(Status.PRUNED, 0)
     if pruned:
         count = counted(pruned, "candidate")

@@ -1,11 +1,14 @@
 """Verdict: what the study shows, in words that claim no more than its numbers.
 
-A reward counts as better than another only where both were trained on `MIN_SEEDS` seeds or more and the 95%
-bootstrap interval of the difference of their mean fitness leaves out zero.
+A reward counts as better than another only where two things hold: the 95% bootstrap interval of the difference of
+their mean fitness leaves out zero, and an exact permutation test finds so large a difference in at most 5% of the
+ways to deal the runs to the two. The second is needed because a bootstrap from a handful of runs is too sure of
+itself; three runs on either side pass it only when they do not overlap.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -14,14 +17,13 @@ from envreward.studies.records import Status
 
 from .charts import short
 from .data import ARMS, Arm, ArmName, ReportData
-from .statistics import Interval, bootstrap_interval, difference_interval, human_normalised_score, iqm
+from .statistics import Interval, bootstrap_interval, difference_interval, human_normalised_score, iqm, permutation_p
 from .statistics import probability_of_improvement as chance_to_beat
 
 Outcome: TypeAlias = Literal["better", "worse", "unclear", "unconfirmed", "none"]
 NAMES: dict[ArmName, str] = {"winner": "designed reward", "expert": "expert reward", "sparse": "sparse reward"}
 
-MIN_SEEDS = 3
-"""With two seeds on either side, two equal rewards separate completely in one of three comparisons: no evidence."""
+ALPHA = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +119,14 @@ def _words(data: ReportData) -> tuple[Outcome, str, list[str]]:
 
 def _compare(one: Arm, other: Arm) -> Outcome:
     interval = difference_interval(one.fitness, other.fitness)
-    if interval is None or min(len(one.evaluations), len(other.evaluations)) < MIN_SEEDS:
+    smallest_p = 1 / math.comb(len(one.fitness) + len(other.fitness), len(one.fitness))
+    if interval is None or smallest_p > ALPHA:
         return "unconfirmed"
-    if interval.low > 0:
+    if interval.low > 0 and permutation_p(one.fitness, other.fitness) <= ALPHA:
         return "better"
-    return "worse" if interval.high < 0 else "unclear"
+    if interval.high < 0 and permutation_p(other.fitness, one.fitness) <= ALPHA:
+        return "worse"
+    return "unclear"
 
 
 def _no_winner(data: ReportData) -> tuple[Outcome, str, list[str]]:
@@ -148,8 +153,12 @@ def _measured(arm: Arm) -> str:
 def _against(arm: Arm, other: Arm) -> str:
     gap = statistics.fmean(arm.fitness) - statistics.fmean(other.fitness)
     interval = difference_interval(arm.fitness, other.fitness)
-    known = f"95% interval {span(interval)}" if interval else "no interval: it takes two seeds on either side"
     sign = "+" if gap > 0 else ""
+    if interval is None:
+        known = "no interval: it takes two seeds on either side"
+    else:
+        above, below = (arm.fitness, other.fitness) if gap >= 0 else (other.fitness, arm.fitness)
+        known = f"95% interval {span(interval)}, permutation test p = {permutation_p(above, below):.2g}"
     return (
         f"The {NAMES[other.name]} under the same budget reaches {short(statistics.fmean(other.fitness))}: "
         f"a difference of {sign}{short(gap)} ({known})."

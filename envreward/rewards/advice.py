@@ -84,6 +84,8 @@ def for_exception(error: BaseException) -> str:
     text = str(error)
     if "Boolean value of Tensor" in text:
         return "Each world needs its own answer: use torch.where(condition, a, b), and & | ~ instead of and, or, not."
+    if "converted to Python scalars" in text or "converted to Scalar" in text:
+        return "Use torch's functions on tensors, e.g. torch.exp instead of math.exp, and no float() or int()."
     if "must match the size" in text or "shapes cannot be multiplied" in text or "size of tensor" in text:
         return (
             "Every parameter has a leading dimension N of worlds: keep it, reduce over dim=-1, "

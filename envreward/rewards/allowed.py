@@ -65,8 +65,9 @@ TORCH_ONLY = _words(
 TORCH = ELEMENTWISE | REDUCTIONS | SHAPING | PRODUCTS | TORCH_ONLY
 
 LINALG = _words(
-    """cross det diagonal eigvalsh inv matmul matrix_norm matrix_power multi_dot norm pinv solve slogdet svdvals "
-    "tensorsolve vecdot vector_norm
+    """
+    cross det diagonal eigvalsh inv matmul matrix_norm matrix_power multi_dot norm pinv solve slogdet svdvals
+    tensorsolve vecdot vector_norm
     """
 )
 

@@ -15,19 +15,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from envreward.errors import RewardParseError, SandboxError
-from envreward.registry import make_task
+from envreward.registry import find_task_spec, make_task, task_files
 from envreward.sandbox import Limits, Sandbox
 
 from .dryrun import RESULTS, SETTINGS
 from .parse import extract_source
 from .program import check_source, rejection
 from .rules import Violation
+from .trial import WHOLE_TRIAL
 
 VerdictStatus = Literal["ok", "unparsed", "rejected", "failed", "timed_out", "crashed"]
 
 ROWS = 1024
-CALLS = 8
-"""Calls of each program in a dry run, each under the time limit."""
 START_S = 120.0
 """Allowed for starting Python, torch and the task on a busy machine."""
 
@@ -148,17 +147,18 @@ def _try_all(
 def _run(programs: Mapping[str, str], env_id: str, sandbox: Sandbox, scratch: Path, dry_run: DryRun) -> str | None:
     """Run one sandboxed dry run; return how it broke, or ``None`` when it did not."""
     settings = {
-        "env_id": env_id,
+        "env_id": find_task_spec(env_id).id,  # names the task from any folder
         "programs": dict(programs),
         "rows": dry_run.rows,
         "timeout_s": dry_run.timeout_s,
         "memory_bytes": dry_run.memory_bytes,
     }
     (scratch / SETTINGS).write_text(json.dumps(settings))
-    wall_s = dry_run.wall_s if dry_run.wall_s is not None else START_S + CALLS * dry_run.timeout_s * len(programs)
+    wall_s = dry_run.wall_s if dry_run.wall_s is not None else START_S + WHOLE_TRIAL * dry_run.timeout_s * len(programs)
     process = sandbox.start(
         [sys.executable, "-m", "envreward.rewards.dryrun", str(scratch)],
         workdir=scratch,
+        readonly=task_files(env_id),
         limits=Limits(wall_s=wall_s, processes=64, file_bytes=64 * 1024**2),
         env={"OMP_NUM_THREADS": "1", **dry_run.env},
     )

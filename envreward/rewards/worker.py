@@ -156,7 +156,7 @@ class RewardWorker:
             if not poll.poll(max(deadline - time.monotonic(), 0.0) * 1000):
                 self.close()
                 raise RewardTimeoutError(
-                    f"it did not answer within {timeout_s:g} s.",
+                    f"it did not answer within {timeout_s:.3g} s.",
                     fix="Use tensor operations over all worlds at once instead of loops.",
                 )
             chunk = os.read(self._reply, size - len(data))

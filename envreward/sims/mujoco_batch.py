@@ -31,7 +31,7 @@ class MujocoBatch:
 
     Attributes:
         failed: bool ``[N]``; worlds whose last `step` gave non-finite or huge numbers, got a NaN control, or made
-            MuJoCo raise. They are back in the state they had before that step.
+            MuJoCo raise. They are back in the state they had before that step, with their controls at zero.
     """
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int = 1) -> None:
@@ -54,6 +54,8 @@ class MujocoBatch:
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("_") or name not in DATA_FIELDS:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: it is not an MjData field")
+        if name == "cfrc_ext":  # MuJoCo's own step leaves it at the first Runge-Kutta stage, or does not compute it
+            raise AttributeError("use external_forces() for cfrc_ext")
         array = self._batch.bind(name)
         writable = array.flags.writeable
         array.flags.writeable = True  # torch warns of read-only memory; outputs are documented as not to be written
@@ -95,6 +97,7 @@ class MujocoBatch:
             ids = np.flatnonzero(broken)
             self._batch.warning[ids] = 0
             self._batch.state[ids] = self._before[ids]
+            self._batch.bind("ctrl")[ids] = 0.0
             self._batch.forward(ids)
 
     @staticmethod
@@ -149,6 +152,8 @@ class MujocoBatch:
         Derived fields belong to it: after a step they are one substep behind the state and cannot be recomputed.
         """
         views = {name: view for name, view in vars(self).items() if name in DATA_FIELDS}
+        if self._forces is not None:
+            views["cfrc_ext"] = self._forces.cfrc_ext
         return {"state": torch.from_numpy(self._batch.state.copy())} | {n: view.clone() for n, view in views.items()}
 
     def load(self, saved: Mapping[str, Tensor]) -> None:
@@ -156,7 +161,8 @@ class MujocoBatch:
         self._batch.state[...] = saved["state"].numpy()
         for name, rows in saved.items():
             if name != "state":
-                getattr(self, name).copy_(rows)
+                target = self.external_forces() if name == "cfrc_ext" else getattr(self, name)
+                target.copy_(rows)
 
     def close(self) -> None:
         """Release the worlds; the views that were handed out keep their memory."""

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from envreward.registry import task_files
 from envreward.task import Task
 from envreward.training.config import Member, MemberResult, MetricRow, TrainingJob
 
@@ -46,6 +47,7 @@ class BaselineCache:
             "trainer": job.trainer,
             "ppo": dataclasses.asdict(job.ppo),
             "code": code_digest(task),
+            "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in task_files(job.env_id)],
             "libraries": {name: _version(name) for name in _SHARED_LIBRARIES},
             "python": sys.version_info[:2],
         }

@@ -85,8 +85,19 @@ class StudyConfig:
 
     @classmethod
     def from_json(cls, text: str) -> StudyConfig:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ConfigError: It holds settings that this version does not know.
+        """
         raw: dict[str, Any] = json.loads(text)
+        try:
+            return cls._from_plain(raw)
+        except (TypeError, KeyError) as error:
+            raise ConfigError(f"the study's settings are another version's ({error}): use that version") from error
+
+    @classmethod
+    def _from_plain(cls, raw: dict[str, Any]) -> StudyConfig:
         raw["ppo"]["hidden_sizes"] = tuple(raw["ppo"]["hidden_sizes"])
         raw["ppo"] = PPOConfig(**raw["ppo"])
         raw["racing"] = RacingConfig(**raw["racing"]) if raw["racing"] else None

@@ -62,12 +62,11 @@ def run_job(
     for path, source in rewards.items():
         (folder / path).write_text(source)
     handle = start_training(job, folder, sandbox)
-    began, first_steps = time.monotonic(), handle.steps_done
+    speed = _Speed()
     try:
         while True:
             done = handle.poll()
-            elapsed_s = max(time.monotonic() - began, 1e-9)
-            rate = (handle.steps_done - first_steps) / elapsed_s
+            rate = speed.update(handle.steps_done)
             progress = TrainingProgress(
                 key=folder.name,
                 members=len(job.members),
@@ -88,6 +87,26 @@ def run_job(
         _require_room(folder)
         raise SandboxError(f"the training in {folder} broke: {broken[0].reason}")
     return results
+
+
+class _Speed:
+    """Steps per second since the first progress: what the start of Python and torch takes does not count."""
+
+    def __init__(self) -> None:
+        self._steps: int | None = None
+        self._first: tuple[float, int] | None = None
+        self._rate = 0.0
+
+    def update(self, steps: int) -> float:
+        """Return the speed now that ``steps`` are done; 0 while it is not known."""
+        now_s = time.monotonic()
+        if self._steps is not None and steps > self._steps:
+            if self._first is None:
+                self._first = (now_s, steps)
+            elif now_s > self._first[0]:
+                self._rate = (steps - self._first[1]) / (now_s - self._first[0])
+        self._steps = steps
+        return self._rate
 
 
 def _require_room(folder: Path) -> None:

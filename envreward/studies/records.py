@@ -114,6 +114,7 @@ class TrainedMember:
     reused: bool = False
     """Kept by an earlier study under the same settings; it cost this one nothing."""
     evaluation: Evaluation | None = None
+    """Its clean-room scores; their ``seed`` is the one that the policy was trained with."""
 
 
 @dataclass(frozen=True, kw_only=True)

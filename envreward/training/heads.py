@@ -44,7 +44,13 @@ class Head(Protocol):
         ...
 
     def backward(
-        self, nets: StackedActorCritic, output: Tensor, action: Tensor, scored: Scored, d_log_prob: Tensor, d_entropy: float
+        self,
+        nets: StackedActorCritic,
+        output: Tensor,
+        action: Tensor,
+        scored: Scored,
+        d_log_prob: Tensor,
+        d_entropy: float,
     ) -> Tensor:
         """Return the loss's gradient with respect to ``output``; write that of `log_std` into ``nets``.
 
@@ -82,9 +88,15 @@ class GaussianHead:
         return Scored(log_prob, log_sum + self.action_size * (0.5 + _HALF_LOG_2PI), z)
 
     def backward(
-        self, nets: StackedActorCritic, output: Tensor, action: Tensor, scored: Scored, d_log_prob: Tensor, d_entropy: float
+        self,
+        nets: StackedActorCritic,
+        output: Tensor,
+        action: Tensor,
+        scored: Scored,
+        d_log_prob: Tensor,
+        d_entropy: float,
     ) -> Tensor:
-        """Return the gradient for the mean ``z / std``; that of ``log_std`` is ``z^2 - 1`` per sample, plus the entropy's 1."""
+        """Return the gradient for the mean: ``z / std``. That for ``log_std`` is ``z^2 - 1``, and 1 by the entropy."""
         weighted = scored.aid * d_log_prob.unsqueeze(-1)
         per_std = (weighted * scored.aid).sum(1, keepdim=True)
         nets.log_std_gradient.copy_(per_std.sub_(d_log_prob.sum(1).view(-1, 1, 1)).add_(d_entropy))
@@ -113,7 +125,13 @@ class CategoricalHead:
         return Scored(picked, -(log_p.exp() * log_p).sum(-1), log_p)
 
     def backward(
-        self, nets: StackedActorCritic, output: Tensor, action: Tensor, scored: Scored, d_log_prob: Tensor, d_entropy: float
+        self,
+        nets: StackedActorCritic,
+        output: Tensor,
+        action: Tensor,
+        scored: Scored,
+        d_log_prob: Tensor,
+        d_entropy: float,
     ) -> Tensor:
         """Return the gradient for the logits: ``onehot - p`` per log-probability, ``-p (log p + H)`` per entropy."""
         p = scored.aid.exp()

@@ -23,6 +23,7 @@ from envreward.registry import make_task
 
 from .checkpoint import FOLDER, checkpoint_path
 from .config import Member, MemberResult, TrainingJob
+from .member_state import MemberState
 from .metrics import read_rows, repair
 from .plan import Plan
 from .population import total_updates
@@ -81,7 +82,7 @@ def next_plan(job: TrainingJob, folder: Path, plan: Plan, clock: Clock) -> Plan 
         return None
     fitness = group_fitness(running, recent_fitness(read_rows(folder)))
     going_on = survivors(fitness, job.racing)
-    states = {}
+    states: dict[str, MemberState] = {}
     for shard in range(len(plan.shards)):
         states |= restore(folder, plan, shard)[0] or {}
     ranking = sorted(fitness, key=lambda g: -float("inf") if (f := fitness[g]) is None else f, reverse=True)

@@ -80,6 +80,11 @@ def subset(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): rows.flatten(0, 1) for n, rows in state.items() if n.startswith(prefix)}
 
 
+def unjoined(rows: Tensor, num_members: int) -> Tensor:
+    """Return rows of all members' worlds ``[M * N, ...]`` as ``[M, N, ...]``."""
+    return rows.view(num_members, -1, *rows.shape[1:])
+
+
 def world_seeds(member: Member, count: int, updates: int) -> list[int]:
     """Return the seeds of a member's worlds when they begin after ``updates`` updates."""
     stream = np.random.SeedSequence([member.seed, _WORLDS, updates])

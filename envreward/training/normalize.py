@@ -23,7 +23,9 @@ class RunningMoments:
     def fresh(cls, num_members: int, size: int) -> RunningMoments:
         """Start with mean 0, variance 1 and no weight."""
         shape, dtype = (num_members, size), torch.float64
-        return cls(torch.zeros(shape, dtype=dtype), torch.ones(shape, dtype=dtype), torch.zeros(num_members, 1, dtype=dtype))
+        return cls(
+            torch.zeros(shape, dtype=dtype), torch.ones(shape, dtype=dtype), torch.zeros(num_members, 1, dtype=dtype)
+        )
 
     def update(self, batch: Tensor) -> None:
         """Take in ``batch`` ``[M, B, size]``."""

@@ -46,7 +46,7 @@ class StackedAdam:
 
 
 def clip_gradients(gradients: Tensor, max_norm: float) -> Tensor:
-    """Scale each row of ``gradients`` ``[M, P]`` in place to a norm of at most ``max_norm``; return the norms ``[M]``."""
-    norms = torch.linalg.vector_norm(gradients, dim=1)
+    """Scale rows of ``gradients`` ``[M, P]`` in place to norms of at most ``max_norm``; return the norms ``[M]``."""
+    norms: Tensor = torch.linalg.vector_norm(gradients, dim=1)
     gradients.mul_((max_norm / (norms + 1e-6)).clamp(max=1.0).unsqueeze(1))
     return norms

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -116,9 +118,16 @@ def network_form(env_id: str, spec: NetworkSpec, obs_shape: tuple[int, ...], obs
     )
 
 
+def action_bounds(space: gym.spaces.Space[Any]) -> dict[str, Tensor]:
+    """Return the tensors that tell a policy the bounds of a continuous action space; none for others."""
+    if not isinstance(space, gym.spaces.Box):
+        return {}
+    return {"action_low": torch.as_tensor(space.low), "action_high": torch.as_tensor(space.high)}
+
+
 def _check(folder: Path, form: PolicyForm, tensors: Mapping[str, Tensor]) -> None:
     sizes = [torch.Size(form.obs_shape).numel(), *form.layers, form.action_size]
-    for layer, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, shape in enumerate(itertools.pairwise(sizes)):
         found = tensors.get(f"actor.{layer}.weight")
         if found is None or tuple(found.shape) != shape:
             got = "nothing" if found is None else list(found.shape)

@@ -17,19 +17,21 @@ import torch
 from torch import Tensor
 
 from envreward.episodes import EpisodeTracker
-from envreward.errors import RewardCrashError, RewardRuntimeError, RewardTimeoutError
+from envreward.errors import RewardRuntimeError, RewardTimeoutError
 from envreward.vector_env import TaskVectorEnv, make_vector_env
 
 from .config import Member, MemberStatus, MetricRow, TrainingJob
 from .gae import advantages
 from .heads import make_head
-from .member_state import MemberState, fresh_state, network_spec, stack_states, subset, world_seeds
+from .member_state import MemberState, fresh_state, network_spec, stack_states, subset, unjoined, world_seeds
 from .networks import StackedActorCritic
 from .normalize import ObsNormalizer, ReturnScaler, RunningMoments
 from .optimizer import StackedAdam
 from .ppo import Batch, UpdateStats, explained_variance, update
 from .reward_source import NoReward, RewardSource
 from .rollout import Rollout, collect, ended_returns
+from .statuses import status_of
+
 
 class Retired(NamedTuple):
     """A member that cannot go on, and how it stood."""
@@ -187,7 +189,9 @@ class Population:
                 rewards.failed[row] = error
                 continue
             rewards.total[row] = output.total.view(steps, worlds)
-            rewards.components[row].update({k: float(v.mean(dtype=torch.float64)) for k, v in output.components.items()})
+            rewards.components[row].update(
+                {k: float(v.mean(dtype=torch.float64)) for k, v in output.components.items()}
+            )
         return rewards
 
     def _prepare(self, rollout: Rollout, rewards: Tensor) -> tuple[Batch, Tensor]:
@@ -252,7 +256,7 @@ class Population:
 
     def _retire(self, failed: Mapping[int, RewardRuntimeError]) -> list[Retired]:
         """Take out members whose reward failed or whose weights are no longer numbers."""
-        reasons: dict[int, tuple[MemberStatus, str]] = {m: (_status(e), str(e)) for m, e in failed.items()}
+        reasons: dict[int, tuple[MemberStatus, str]] = {m: (status_of(e), str(e)) for m, e in failed.items()}
         for m in (~torch.isfinite(self._nets.weights).all(1)).nonzero()[:, 0].tolist():
             diverged = f"training diverged: weights are not finite after {self.steps} steps"
             reasons.setdefault(m, ("failed", diverged))
@@ -296,7 +300,7 @@ class Population:
             worlds = {"next_obs": self._obs}
             worlds |= {f"episode.{name}": rows for name, rows in self._tracker.save().items()}
             worlds |= {f"env.{name}": rows for name, rows in env.save().items()}
-            stacked |= {n: rows.unflatten(0, (len(self.members), -1)) for n, rows in worlds.items()}
+            stacked |= {n: unjoined(rows, len(self.members)) for n, rows in worlds.items()}
         return {m.key: {n: rows[i].clone() for n, rows in stacked.items()} for i, m in enumerate(self.members)}
 
     def _worlds(self) -> TaskVectorEnv:
@@ -321,12 +325,6 @@ def total_updates(job: TrainingJob) -> int:
 
 def _moments(state: Mapping[str, Tensor], name: str) -> RunningMoments:
     return RunningMoments(state[f"{name}.mean"], state[f"{name}.var"], state[f"{name}.count"])
-
-
-def _status(error: RewardRuntimeError) -> MemberStatus:
-    if isinstance(error, RewardTimeoutError):
-        return "timed_out"
-    return "crashed" if isinstance(error, RewardCrashError) else "failed"
 
 
 def _mean(values: Sequence[float]) -> float | None:

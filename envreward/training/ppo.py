@@ -133,10 +133,15 @@ def update(
                 else:
                     active &= (step.kl <= 1.5 * config.target_kl).unsqueeze(1)
                     if not active.any():
-                        return UpdateStats(*(total / count), learning_rate=learning_rate[:, 0])
+                        return _averaged(total / count, learning_rate)
             clip_gradients(nets.gradients, config.max_grad_norm)
             adam.step(nets.gradients, learning_rate, active)
-    return UpdateStats(*(total / count), learning_rate=learning_rate[:, 0])
+    return _averaged(total / count, learning_rate)
+
+
+def _averaged(means: Tensor, learning_rate: Tensor) -> UpdateStats:
+    entropy, kl, clip_fraction, value_loss = means
+    return UpdateStats(entropy, kl, clip_fraction, value_loss, learning_rate[:, 0])
 
 
 def adapt(learning_rate: Tensor, kl: Tensor, target_kl: float) -> Tensor:

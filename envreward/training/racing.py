@@ -23,7 +23,7 @@ def rungs(total_updates: int, racing: RacingConfig | None) -> list[int]:
 
 
 def recent_fitness(rows: Iterable[MetricRow]) -> dict[str, float]:
-    """Return each member's mean training fitness over the last quarter of its steps; members without one are left out."""
+    """Return each member's mean training fitness over the last quarter of its steps, where it has one."""
     by_member: dict[str, list[tuple[int, float]]] = defaultdict(list)
     last: dict[str, int] = {}
     for row in rows:

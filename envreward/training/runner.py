@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from envreward.errors import ConfigError
-from envreward.registry import make_task
+from envreward.registry import make_task, task_files
 from envreward.sandbox import Sandbox, SandboxProcess
 
 from .config import MemberResult, MetricRow, TrainingJob
@@ -72,7 +72,7 @@ class TrainingHandle:
 
     @property
     def steps_total(self) -> int:
-        """Environment steps that all members together will have taken, as far as is known: fewer once some have ended."""
+        """Environment steps that all members together will have taken; fewer once some have ended early."""
         results = (MemberResult.load(self.folder, m.key) for m in self.job.members)
         return sum(min(r.steps, self.job.total_steps) if r else self.job.total_steps for r in results)
 
@@ -127,7 +127,7 @@ def start_training(job: TrainingJob, folder: Path, sandbox: Sandbox) -> Training
             os.close(lock)
             return TrainingHandle(job, folder, None, None)
         argv = [sys.executable, "-m", "envreward.training.job", str(folder)]
-        process = sandbox.start(argv, workdir=folder, env=_ENV)
+        process = sandbox.start(argv, workdir=folder, readonly=task_files(job.env_id), env=_ENV)
     except BaseException:
         os.close(lock)
         raise

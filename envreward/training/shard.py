@@ -14,13 +14,13 @@ from envreward.errors import EnvRewardError, RewardError
 from envreward.registry import make_task
 from envreward.task import Task
 
-from .checkpoint import open_checkpoint, save_checkpoint, checkpoint_path
+from .checkpoint import checkpoint_path, open_checkpoint, save_checkpoint
 from .config import Member, MemberResult, MemberStatus, TrainingJob
 from .member_state import MemberState, network_spec
 from .metrics import MetricWriter
 from .networks import named_weights
 from .plan import Plan
-from .policy_io import network_form, save_policy
+from .policy_io import action_bounds, network_form, save_policy
 from .population import Population, total_updates
 from .reward_source import RewardSource, open_reward
 
@@ -92,11 +92,10 @@ def save_member(
 ) -> None:
     """Write a member's policy, and then the result that says it is there."""
     spec = network_spec(task, job.ppo)
-    tensors = {n: t for n, t in named_weights(spec, state["weights"]).items()}
+    tensors = named_weights(spec, state["weights"])
     if job.ppo.normalize_obs:
         tensors |= {"obs_mean": state["obs.mean"], "obs_scale": (state["obs.var"] + 1e-8).rsqrt()}
-    if spec.head == "gaussian":
-        tensors |= {"action_low": torch.as_tensor(task.action_space.low), "action_high": torch.as_tensor(task.action_space.high)}
+    tensors |= action_bounds(task.action_space)
     form = network_form(job.env_id, spec, tuple(task.observation_space.shape or ()), job.ppo.obs_clip)
     save_policy(folder / "members" / member.key, form, tensors)
     MemberResult(key=member.key, status=status, reason=reason, steps=steps, wall_s=wall_s).save(folder)

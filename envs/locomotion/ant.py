@@ -9,6 +9,7 @@ from envreward.fields import Field
 from envreward.sims import Sim
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
+from .behaviours import NULL, slide
 from .feet import GeomHeights, foot_fields
 from .spatial import SpatialTask, spatial_fields
 
@@ -56,6 +57,8 @@ class Ant(SpatialTask):
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 250.0
+    success_doc = "At some step the torso is 250 m or more in front (towards +x) of where it started."
+    behaviours = (slide(5.5), NULL)
 
     @property
     def observation_size(self) -> int:

@@ -81,9 +81,7 @@ class AntWaveLeg(GoalTask, Ant):
         "4 swings without a break of the front left leg (its hip from 0.25 rad on one side to 0.25 rad on the other), with its "
         "foot 0.15 m above the floor, 2 or more other feet on it, the torso's centre above 0.3 m and tilted under 37 degrees."
     )
-    fitness_doc = (
-        "In [0, 1], the best moment of the episode: 0.2 for the raised leg, 0.2 more for each swing; 1 exactly on success."
-    )
+    fitness_doc = "In [0, 1], the best moment of the episode: 0.2 for the raised leg, 0.2 more for each swing; 1 exactly on success."
     behaviours = (ANT_WAVE, ANT_LIE_DOWN._replace(succeeds=False), NULL)
     memory = (*GoalTask.memory, "swings", "side")
 
@@ -144,7 +142,9 @@ class AntSpin(GoalTask, Ant):
         "A net change of heading of 2 pi, to the left or to the right, with the torso within 0.5 m of one point and tilted "
         "under 45 degrees all the while."
     )
-    fitness_doc = "In [0, 1], the best moment of the episode: the share of a full turn on the spot; 1 exactly on success."
+    fitness_doc = (
+        "In [0, 1], the best moment of the episode: the share of a full turn on the spot; 1 exactly on success."
+    )
     behaviours = (ANT_SPIN_LEFT, ANT_SPIN_RIGHT, slide(1.0)._replace(succeeds=False), NULL)
     memory = (*GoalTask.memory, "turned", "faced", "pivot")
 

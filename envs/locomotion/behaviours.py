@@ -61,9 +61,7 @@ def hopper_flip(direction: int) -> Behaviour:
         succeeds=True,
         doc="playback: a straight-legged somersault in an arc 1.5 m high, then standing",
         # 4 cm below the default pose, in which the foot hangs in the air
-        poses=lambda task: _somersault(
-            task, direction * 2.0 * math.pi, stand_m=-0.04, rise_m=1.5, steps=120, hold=40
-        ),
+        poses=lambda task: _somersault(task, direction * 2.0 * math.pi, stand_m=-0.04, rise_m=1.5, steps=120, hold=40),
     )
 
 
@@ -74,7 +72,9 @@ def half_turn_and_back() -> Behaviour:
         up = _somersault(task, math.pi, stand_m=-0.145, rise_m=1.5, steps=20, hold=10)
         return torch.cat((up, up.flip(0), up[:1].repeat(20, 1) * torch.tensor([1.0, 1, 0, 1, 1, 1, 1, 1, 1])))
 
-    return Behaviour("half a turn and back", succeeds=False, doc="playback: onto the back and onto the feet", poses=poses)
+    return Behaviour(
+        "half a turn and back", succeeds=False, doc="playback: onto the back and onto the feet", poses=poses
+    )
 
 
 def half_cheetah_flip(direction: int) -> Behaviour:
@@ -83,10 +83,16 @@ def half_cheetah_flip(direction: int) -> Behaviour:
         "front flip" if direction > 0 else "back flip",
         succeeds=True,
         doc="playback: a somersault in an arc 1.5 m high, then standing",
-        poses=lambda task: _somersault(
-            task, direction * 2.0 * math.pi, stand_m=-0.145, rise_m=1.5, steps=30, hold=20
-        ),
+        poses=lambda task: _somersault(task, direction * 2.0 * math.pi, stand_m=-0.145, rise_m=1.5, steps=30, hold=20),
     )
+
+
+def _balance(task: Any, step: int) -> Tensor:
+    gains = torch.tensor([0.3, 5.0, 0.5, 1.0], dtype=torch.float64)  # cart, pole, and their velocities
+    return (task.observe() @ gains).clamp(-3.0, 3.0)[:, None]
+
+
+BALANCE = Behaviour("balance", succeeds=True, doc="policy: linear feedback", act=_balance)
 
 
 # Ant. Legs in the order of its joints: front left, back left, back right, front right.
@@ -95,7 +101,7 @@ _BEND = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
 """Sign of each ankle's angle when its foot points down."""
 
 
-def _ant_towards(task: Any, hips: Tensor, ankles: Tensor, gain: float = 4.0, damping: float = 0.25) -> Tensor:
+def _ant_towards(task: Any, hips: Tensor, ankles: Tensor, gain: float = 0.4, damping: float = 0.1) -> Tensor:
     """Return the action that drives Ant's joints to ``hips`` and ``ankles`` (``[4]``, rad; ankles: positive is down)."""
     target = torch.stack((hips, ankles * _BEND), dim=1).flatten()
     angles, velocities = task.sim.qpos[:, 7:], task.sim.qvel[:, 6:]
@@ -104,30 +110,34 @@ def _ant_towards(task: Any, hips: Tensor, ankles: Tensor, gain: float = 4.0, dam
 
 
 def _ant_lie_down(task: Any, step: int) -> Tensor:
-    zero = torch.zeros(4, dtype=torch.float64)
-    return _ant_towards(task, zero, zero + 0.4)
+    return _ant_towards(task, torch.zeros(4, dtype=torch.float64), torch.full((4,), 0.4, dtype=torch.float64))
 
 
 def _ant_wave(task: Any, step: int) -> Tensor:
     seconds = step * task.dt_s
-    hips, ankles = torch.zeros(4, dtype=torch.float64), torch.full((4,), 1.2, dtype=torch.float64)
+    # the side legs turn towards the raised one, so that the centre of mass stays over the three feet
+    hips = torch.tensor([0.0, -0.4, 0.0, 0.4], dtype=torch.float64)
+    ankles = torch.ones(4, dtype=torch.float64)
     if seconds > 1.0:
-        ankles[0] = 0.5
-        hips[0] = 0.5 * math.sin(2.0 * math.pi * 0.7 * (seconds - 1.0))
+        ankles[0] = 0.4
+        hips[0] = 0.5 * math.sin(2.0 * math.pi * 0.7 * max(0.0, seconds - 1.3))
     return _ant_towards(task, hips, ankles)
 
 
 def _ant_spin(task: Any, step: int, direction: int = 1) -> Tensor:
-    """A trot on the spot: diagonal legs sweep the floor one way, and return lifted."""
-    phase = 2.0 * math.pi * step * task.dt_s / 0.8 + torch.tensor([0.0, math.pi, 0.0, math.pi], dtype=torch.float64)
+    """Trot on the spot: diagonal legs in turn sweep the floor one way, and return lifted."""
+    phase = 2.0 * math.pi * step * task.dt_s / 1.2 + torch.tensor([0.0, math.pi, 0.0, math.pi], dtype=torch.float64)
     hips = direction * 0.5 * torch.cos(phase)
     ankles = torch.where(torch.sin(phase) > 0.0, 1.1, 0.6).to(torch.float64)
-    return _ant_towards(task, hips, ankles)
+    return _ant_towards(task, hips, ankles, gain=4.0, damping=0.25)
 
 
 ANT_LIE_DOWN = Behaviour("lie down", succeeds=True, doc="policy: spreads the legs flat", act=_ant_lie_down)
 ANT_WAVE = Behaviour(
-    "wave", succeeds=True, doc="policy: lifts the front left leg and swings it while the others stand stiff", act=_ant_wave
+    "wave",
+    succeeds=True,
+    doc="policy: lifts the front left leg and swings it while the others stand stiff",
+    act=_ant_wave,
 )
 ANT_SPIN_LEFT = Behaviour("spin left", succeeds=True, doc="policy: trots on the spot, sweeping the legs", act=_ant_spin)
 ANT_SPIN_RIGHT = Behaviour(

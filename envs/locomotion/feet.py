@@ -11,11 +11,11 @@ from torch import Tensor
 from envreward.fields import Field
 
 CONTACT_MARGIN_M = 2e-3
-"""A foot within this of where MuJoCo makes contact with the floor counts as touching it."""
+"""A foot within this of where MuJoCo makes contact with the floor counts as touching it: a resting foot trembles."""
 
 
 class GeomHeights:
-    """Height of the lowest point of each of some capsules and spheres."""
+    """Height of the lowest point of each of some capsules and spheres, and whether MuJoCo has them touch the floor."""
 
     def __init__(self, model: mujoco.MjModel, names: tuple[str, ...], device: torch.device) -> None:
         ids = [model.geom(name).id for name in names]
@@ -23,7 +23,7 @@ class GeomHeights:
         self._ids = torch.tensor(ids, device=device)
         self._radius = torch.tensor(model.geom_size[ids, 0], device=device)
         self._half_length = torch.tensor(model.geom_size[ids, 1] * capsule, device=device)
-        # MuJoCo makes contact at the sum of both margins: Ant's feet rest 2 cm above the floor
+        # MuJoCo makes contact, which carries force, below the sum of both margins: Ant's feet rest 2 cm above the floor
         margin = model.geom_margin[ids] + model.geom_margin[model.geom("floor").id]
         self._touching = torch.tensor(margin + CONTACT_MARGIN_M, device=device)
 

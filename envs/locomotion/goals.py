@@ -27,7 +27,7 @@ class GoalTask(LocomotionTask):
 
     @abc.abstractmethod
     def achieved(self) -> Tensor:
-        """Return whether the goal has been achieved in the running episode, bool ``[N]``."""
+        """Return whether the goal is achieved at this step, bool ``[N]``."""
 
     @abc.abstractmethod
     def progress(self) -> Tensor:
@@ -40,7 +40,11 @@ class GoalTask(LocomotionTask):
 
 GOAL_FIELDS = {
     "success": Field(
-        "Whether the goal has been achieved.", dtype="bool", role="flag", private=True, read=lambda t: t.achieved()
+        "Whether the goal is achieved at this step.",
+        dtype="bool",
+        role="flag",
+        private=True,
+        read=lambda t: t.achieved(),
     ),
     "failure": Field(
         "Whether the goal is out of reach.", dtype="bool", role="flag", private=True, read=lambda t: t.failed()

@@ -11,6 +11,7 @@ from torch import Tensor
 from envreward.sims.messages import collect_messages
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, asset_path, published
+from .behaviours import NULL, slide
 from .planar import PlanarTask, planar_fields
 
 _JOINTS = ("back_thigh", "back_shin", "back_foot", "front_thigh", "front_shin", "front_foot")
@@ -35,6 +36,8 @@ class HalfCheetah(PlanarTask):
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 240.0
+    success_doc = "At some step the torso is 240 m or more in front (towards +x) of where it started."
+    behaviours = (slide(5.0), NULL)
 
     @functools.cached_property
     def model(self) -> mujoco.MjModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
+from .behaviours import NULL, slide
 from .planar import PlanarTask, planar_fields
 
 
@@ -27,6 +28,8 @@ class Hopper(PlanarTask):
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 22.0
+    success_doc = "At some step the torso is 22 m or more in front (towards +x) of where it started."
+    behaviours = (slide(3.0), NULL)
 
     def healthy(self) -> Tensor:
         """Height above 0.7 m, pitch within 0.2 rad, and no other coordinate or velocity beyond 100."""

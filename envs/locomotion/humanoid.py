@@ -9,6 +9,7 @@ from envreward.fields import Field
 from envreward.sims import Sim
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
+from .behaviours import NULL, slide
 from .feet import GeomHeights, foot_fields
 from .spatial import SpatialTask, spatial_fields
 
@@ -93,6 +94,8 @@ class Humanoid(SpatialTask):
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 12.0
+    success_doc = "At some step the centre of mass is 12 m or more in front (towards +x) of where it started."
+    behaviours = (slide(1.0), NULL)
 
     @property
     def observation_size(self) -> int:

@@ -9,6 +9,7 @@ from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
 
 from .base import SHARED_FIELDS, LocomotionTask
+from .behaviours import BALANCE, NULL
 
 
 def _survive(failure: Tensor) -> RewardOutput:
@@ -85,6 +86,8 @@ class InvertedPendulum(LocomotionTask):
     sparse = FunctionReward(("fitness",), _upright, doc="1 while the pole is upright: the fitness itself")
     fitness_reduce = "sum"
     fitness_doc = "Number of steps for which the pole stayed upright."
+    success_doc = "The pole stays upright for 950 steps."
+    behaviours = (BALANCE, NULL)
 
     @property
     def observation_size(self) -> int:

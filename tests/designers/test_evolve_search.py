@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from envreward.designers.evolve import Evolve, EvolveConfig
+from envreward.designers.evolve import Evolve
 from envreward.fields import Field
 from envreward.studies.designer import Brief, Context
 from envreward.studies.records import Candidate, Evaluation, Status, Traces
@@ -61,8 +61,8 @@ def train(source: str, states: dict[str, Tensor]) -> tuple[float, Traces]:
     return float(hidden(states)[chosen].mean()), Traces(steps=(1,), components=traces, episode_length=(50.0,))
 
 
-def search(config: EvolveConfig, seed: int, states: dict[str, Tensor], samples: int = 8, iterations: int = 8) -> list[Candidate]:
-    designer, history = Evolve(config), []
+def search(designer: Evolve, seed: int, states: dict[str, Tensor], samples: int = 8, iterations: int = 8) -> list[Candidate]:
+    history: list[Candidate] = []
     for iteration in range(iterations):
         rng = random.Random(f"{seed}-{iteration}")
         context = Context(brief=BRIEF, iteration=iteration, samples=samples, history=tuple(history), llm=None, rng=rng)

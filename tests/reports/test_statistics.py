@@ -14,6 +14,7 @@ from envreward.reports.statistics import (
     human_normalised_score,
     iqm,
     mean,
+    permutation_p,
     probability_of_improvement,
 )
 
@@ -109,6 +110,28 @@ def test_probability_of_improvement_is_mann_whitneys_u() -> None:
     assert probability_of_improvement([1, 2, 3], [2, 2]) == pytest.approx(0.5)
     assert probability_of_improvement([5, 1], [0, 3]) == pytest.approx(0.75)
     assert probability_of_improvement([], [1]) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ways"),
+    [
+        ([4, 5, 6], [1, 2, 3], 1),  # only this dealing of 20 gives 4 + 5 + 6
+        ([4, 5, 3], [1, 2, 6], 7),  # sums of 12 and more of three out of 1..6: 156 246 256 345 346 356 456
+        ([1, 2, 3], [4, 5, 6], 20),
+        ([1, 1, 1], [1, 1, 1], 20),
+    ],
+)
+def test_permutation_test_counts_dealings(first: list[float], second: list[float], ways: int) -> None:
+    """With three runs a side, p is the number of the 20 dealings with a difference at least as large, over 20."""
+    assert permutation_p(first, second) == pytest.approx(ways / 20)
+
+
+def test_permutation_test_of_many_runs_agrees_with_the_normal_test() -> None:
+    """With many runs it is the z-test: a difference of two standard errors has p = 0.023."""
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(0, 1, 200), rng.normal(0, 1, 200)
+    one += two.mean() - one.mean() + 2 * math.sqrt(one.var() / 200 + two.var() / 200)
+    assert permutation_p(one.tolist(), two.tolist()) == pytest.approx(0.023, abs=0.005)
 
 
 @pytest.mark.parametrize(

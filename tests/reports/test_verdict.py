@@ -35,6 +35,8 @@ def arms(**scores: list[float]) -> tuple[Arm, ...]:
         ([10, 11, 12, 13, 14], [1, 2, 3, 4, 5], "better", "beats the expert reward"),
         ([1, 2, 3, 4, 5], [10, 11, 12, 13, 14], "worse", "falls short of the expert reward"),
         ([1, 5, 9, 4, 6], [2, 4, 8, 6, 5], "unclear", "No clear difference"),
+        ([10, 11, 12], [1, 2, 3], "better", "beats the expert reward"),
+        ([0.1, 37, 51], [-6, 1, 9], "unclear", "No clear difference"),  # the bootstrap alone says 2 to 50
         ([10, 11], [1, 2], "unconfirmed", "Too few seeds"),
         ([10], [1, 2, 3], "unconfirmed", "Too few seeds"),
     ],
@@ -42,7 +44,7 @@ def arms(**scores: list[float]) -> tuple[Arm, ...]:
 def test_a_difference_is_claimed_only_where_it_is_clear(
     change: Change, winner: list[float], expert: list[float], outcome: str, words: str
 ) -> None:
-    """Better and worse need three seeds a side and an interval of the difference without zero."""
+    """Better and worse need an interval of the difference without zero, and a permutation test that agrees."""
     verdict = judge(change(arms=arms(winner=winner, expert=expert, sparse=[0.0, 0.1, 0.2])))
     assert verdict.outcome == outcome and words in verdict.headline
 

