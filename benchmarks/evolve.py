@@ -129,7 +129,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=300_000, help="environment steps per training")
     parser.add_argument("--final-seeds", type=int, default=5)
     parser.add_argument("--sandbox", default="bubblewrap")
-    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark-evolve"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark-evolve"), help="folder of the studies")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
 
     searches = []
@@ -158,10 +159,10 @@ def main() -> int:
         "machine": f"{os.cpu_count()} CPUs, {platform.machine()}",
     }
     rows = summarise(searches)
-    RESULTS.mkdir(exist_ok=True)
+    args.out.mkdir(parents=True, exist_ok=True)
     document = {"settings": settings, "rows": rows, "searches": searches}
-    (RESULTS / "evolve.json").write_text(json.dumps(document, indent=1) + "\n")
-    (RESULTS / "evolve.md").write_text(table(rows, settings))
+    (args.out / "evolve.json").write_text(json.dumps(document, indent=1) + "\n")
+    (args.out / "evolve.md").write_text(table(rows, settings))
     sys.stdout.write(table(rows, settings))
     return 0 if all(row["ratio"] >= BAR for row in rows) else 1
 

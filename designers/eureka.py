@@ -105,7 +105,7 @@ class Eureka:
         return [*shown, failure] if self.parent_rule == "paper" else [failure]
 
     def _failure_to_show(self, context: Context, last_scored: int) -> Candidate | None:
-        """Return the candidate whose error is to be shown, if the iteration before gave nothing that could be scored."""
+        """Return the candidate whose error is to be shown, where the iteration before gave nothing to score."""
         if context.iteration == 0 or last_scored == context.iteration - 1:
             return None
         if self.when_all_fail == "repeat" and context.samples > 1:

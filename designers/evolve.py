@@ -14,10 +14,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import islice
+from typing import ClassVar, TypeAlias
 
 from envreward.errors import ConfigError
-from envreward.fields import Field, public_fields
+from envreward.fields import public_fields
 from envreward.studies.designer import Brief, Context
 from envreward.studies.records import Candidate, Proposal
 
@@ -27,6 +28,9 @@ from .prior import Prior
 from .programs import render
 from .terms import Genome
 from .variation import Vocabulary, crossover, fresh, stratified
+
+_Draft: TypeAlias = tuple[Genome, tuple[str, ...], str]
+"""A reward to try, the ids of its parents, and how it was made."""
 
 _ATTEMPTS = 50
 """Draws after which a generation with nothing new to try stays smaller than asked for."""
@@ -74,43 +78,51 @@ class Evolve:
         Raises:
             ConfigError: No public field of the task is a number.
         """
-        brief, rng = context.brief, context.rng
-        population = read_population(context.history, brief.fields)
+        brief, rng, samples = context.brief, context.rng, context.samples
+        fields = public_fields(brief.fields)
+        population = read_population(context.history, fields)
         vocabulary = self._vocabulary(brief, population)
-        tried = {individual.genome.key(brief.fields) for individual in population}
+        tried = {individual.genome.key(fields) for individual in population}
+        pool = ranked(population)[: max(2, round(self.parents * samples))]
         proposals: list[Proposal] = []
-        drafts = self._drafts(population, vocabulary, context.samples, rng, context.iteration)
-        for _ in range(context.samples * _ATTEMPTS):
-            genome, parents, origin = next(drafts)
-            key = genome.key(brief.fields)
-            if key in tried:
-                continue
-            tried.add(key)
-            source = render(genome, brief.fields, brief.instruction)
-            proposals.append(Proposal(answer=source, source=source, parents=parents, origin=origin))
-            if len(proposals) == context.samples:
-                break
+        new = max(1, round(self._share_new(population, context.iteration) * samples))
+        for drafts, until in (
+            (self._newcomers(new, vocabulary, rng), new),
+            (self._children(pool, vocabulary, rng), samples),
+        ):
+            for genome, parents, origin in islice(drafts, samples * _ATTEMPTS):
+                if len(proposals) >= until:
+                    break
+                key = genome.key(fields)
+                if key not in tried:
+                    tried.add(key)
+                    source = render(genome, fields, brief.instruction)
+                    proposals.append(Proposal(answer=source, source=source, parents=parents, origin=origin))
         return proposals
 
     def tell(self, context: Context, candidates: Sequence[Candidate]) -> None:
         """Do nothing: the next `ask` reads the history."""
 
-    def _drafts(
-        self, population: Sequence[Individual], vocabulary: Vocabulary, samples: int, rng: random.Random, iteration: int
-    ) -> Iterator[tuple[Genome, tuple[str, ...], str]]:
-        """Yield rewards without end: newcomers first, spread evenly over the directions, then children."""
-        pool = ranked(population)[: max(2, round(self.parents * samples))]
-        share = self.newcomers_flat if is_flat(population) else max(self.newcomers, self.explore / (iteration + 1))
-        newcomers = samples if not pool else max(1, round(share * samples))
-        while True:
-            for goal in stratified(vocabulary.directions(), newcomers, rng):
-                yield fresh(goal, vocabulary, rng), (), "new"
-            for _ in range(samples - newcomers):
-                yield self._child(pool, vocabulary, rng)
+    def _share_new(self, population: Sequence[Individual], iteration: int) -> float:
+        """Return the share of the generation that is made from nothing."""
+        if not ranked(population):
+            return 1.0
+        if is_flat(population):
+            return self.newcomers_flat
+        return min(1.0, max(self.newcomers, self.explore / (1 + iteration)))
 
-    def _child(
-        self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random
-    ) -> tuple[Genome, tuple[str, ...], str]:
+    def _newcomers(self, n: int, vocabulary: Vocabulary, rng: random.Random) -> Iterator[_Draft]:
+        """Yield rewards made from nothing, without end, each ``n`` of them spread evenly over the directions."""
+        while True:
+            for goal in stratified(vocabulary.directions(), n, rng):
+                yield fresh(goal, vocabulary, rng), (), "new"
+
+    def _children(self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random) -> Iterator[_Draft]:
+        """Yield children of the pool without end; none of an empty pool."""
+        while pool:
+            yield self._child(pool, vocabulary, rng)
+
+    def _child(self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random) -> _Draft:
         """Return a child of one or two parents, who they are, and how it was made."""
         size = self.tournament_size
         first = tournament(pool, rng, size)
@@ -130,14 +142,13 @@ class Evolve:
         return genome, parents, ("mutation: " if len(parents) == 1 else "") + ", ".join(how)
 
     def _vocabulary(self, brief: Brief, population: Sequence[Individual]) -> Vocabulary:
-        fields: dict[str, Field] = public_fields(brief.fields)
         prior = Prior.of(brief)
         if not prior.weights:
             raise ConfigError(f"evolve needs a public field that is a number, and {brief.env_id} declares none")
         lengths = [p.episode_length for p in population if p.episode_length is not None]
         early = not lengths or min(lengths) < brief.horizon - 0.5
         return Vocabulary(
-            fields=fields,
+            fields=public_fields(brief.fields),
             prior=prior,
             credit=credit(population),
             credit_gain=self.credit_gain,

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envreward.fields import Field, Role
+from envreward.fields import Field, Role, public_fields
 from envreward.studies.designer import Brief
 
 from .terms import Readout, readouts
@@ -75,7 +75,7 @@ class Prior:
         overlap = _overlap(brief)
         weights: dict[Readout, float] = {}
         mentioned = set()
-        for name, field in brief.fields.items():
+        for name, field in public_fields(brief.fields).items():
             options = readouts(name, field)
             for readout in options:
                 score = overlap.get(readout, 0.0)
@@ -104,11 +104,11 @@ def typical(readout: Readout, field: Field) -> float:
 def _overlap(brief: Brief) -> dict[Readout, float]:
     """Return for each read-out how much it shares with the instruction's words, 0 to 1, rare words counting more."""
     goal = words(f"{brief.instruction} {brief.fitness_doc}")
-    by_field = {name: words(f"{name} {field.doc}") for name, field in brief.fields.items()}
+    by_field = {name: words(f"{name} {field.doc}") for name, field in public_fields(brief.fields).items()}
     frequency = Counter(word for text in by_field.values() for word in text)
     scores = {
         readout: sum(math.log(1 + len(by_field) / max(1, frequency[word])) for word in goal & text)
-        for name, field in brief.fields.items()
+        for name, field in public_fields(brief.fields).items()
         for readout in readouts(name, field)
         for text in [by_field[name] | words(" ".join(field.names[i] for i in readout.index[-1:] if field.names))]
     }

@@ -11,7 +11,7 @@ import ast
 import textwrap
 from collections.abc import Mapping
 
-from envreward.fields import Field
+from envreward.fields import PREV, Field
 
 from .terms import Form, Genome, Readout, Term, number, readouts
 
@@ -60,25 +60,31 @@ def render(genome: Genome, fields: Mapping[str, Field], title: str) -> str:
 def parse(source: str, fields: Mapping[str, Field]) -> Genome | None:
     """Return the genome of a program in the forms that `render` writes, or ``None`` for any other program."""
     try:
-        body = ast.parse(source).body[-1]
+        function = ast.parse(source).body[-1]
     except (SyntaxError, IndexError):
         return None
-    if not isinstance(body, ast.FunctionDef):
+    if not isinstance(function, ast.FunctionDef):
         return None
-    known = {
-        ast.unparse(ast.parse(r.expression(field), mode="eval")): r
-        for n, field in fields.items()
-        for r in readouts(n, field)
-    }
-    terms = []
-    for statement in body.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) != "total":
-            term = _read_term(statement.value, known)
-            if term is None:
+    read = {argument.arg.removeprefix(PREV) for argument in function.args.args} & fields.keys()
+    known = {_canonical(r.expression(fields[name])): r for name in read for r in readouts(name, fields[name])}
+    terms: dict[str, Term] = {}
+    total = ""
+    for statement in function.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="total")], value=value):
+                total = ast.unparse(value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if (term := _read_term(value, known)) is not None:
+                terms[name] = term
+            case ast.Expr(value=ast.Constant()) | ast.Return():
+                continue
+            case _:
                 return None
-            terms.append(term)
-    genome = Genome(tuple(terms))
-    return genome if genome.state_terms else None
+    genome = Genome(tuple(terms.values()))
+    return genome if genome.state_terms and total == " + ".join(terms) else None
+
+
+def _canonical(expression: str) -> str:
+    return ast.unparse(ast.parse(expression, mode="eval"))
 
 
 def _read_term(node: ast.expr, known: Mapping[str, Readout]) -> Term | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from envreward.errors import LLMError, LLMUnavailableError, RewardError
+from envreward.errors import LLMError, LLMUnavailableError, RewardError, RewardParseError
 from envreward.llm import Message
 from envreward.rewards.program import RewardProgram
 from envreward.studies.designer import Context
@@ -46,7 +46,7 @@ def _repair(
         error = static_error(proposal, context)
         if error is None:
             break
-        status = Status.UNPARSED if type(error).__name__ == "RewardParseError" else Status.REJECTED
+        status = Status.UNPARSED if isinstance(error, RewardParseError) else Status.REJECTED
         turn = [said(proposal.answer), Message(role="user", content=failure_feedback(status, str(error)))]
         key = f"iteration-{context.iteration}/repair-{index}-{attempt}"
         try:

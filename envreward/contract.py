@@ -60,7 +60,7 @@ def _check_field(name: str, field: Field) -> None:
     assert field.unit, f"field {name}: no unit; '1' is a number without one"
     assert field.read is not None, f"field {name}: cannot be read"
     if field.names:
-        assert field.shape and len(field.names) == field.shape[-1], f"field {name}: names do not fit shape {field.shape}"
+        assert field.shape[-1:] == (len(field.names),), f"field {name}: {len(field.names)} names for {field.shape}"
 
 
 def check_fields(env_id: str) -> None:
@@ -78,7 +78,7 @@ def check_fields(env_id: str) -> None:
 
 
 def check_previous(env_id: str) -> None:
-    """A ``prev_`` field is the field's value one step earlier; in an episode's first step, its value after the reset."""
+    """A ``prev_`` field is the field's value one step earlier; in an episode's first step, that after the reset."""
     env = make_vector_env(env_id, 3, reward="none", max_episode_steps=_SHORT)
     names = [name for name in env.task.fields if name != "action"]
     env.request([*names, *(PREV + name for name in names)], dtype=None)
@@ -90,7 +90,8 @@ def check_previous(env_id: str) -> None:
         ended = transition.terminated | transition.truncated
         expected = {name: _copy(env._read(name)) for name in names}
         for name in names:  # where no episode ended, what is read now is what the step returned
-            assert _equal(_rows(transition.state[name], ~ended), _rows(expected[name], ~ended)), f"{name} changed by itself"
+            returned, now = _rows(transition.state[name], ~ended), _rows(expected[name], ~ended)
+            assert _equal(returned, now), f"{name} changed without a step"
     env.close()
 
 
@@ -150,10 +151,10 @@ def check_autoreset(env_id: str) -> None:
     for transition in _random_steps(env, 3 * _SHORT):
         ended = transition.terminated | transition.truncated
         assert not (transition.terminated & transition.truncated).any(), "terminated and truncated at once"
-        assert _equal(_rows(env.elapsed, ended), torch.zeros(int(ended.sum()), dtype=torch.int64)), "no reset at the end"
-        assert _equal(_rows(transition.obs, ~ended), _rows(transition.final_obs, ~ended)), "obs of a running world differs"
+        assert not env.elapsed[ended].any(), "no new episode after the end of one"
+        assert _equal(transition.obs[~ended], transition.final_obs[~ended]), "final_obs of a running world differs"
         assert _equal(transition.obs, env._observe()), "obs is not the present observation"
-        for old, new in zip(_rows(transition.final_obs, ended), _rows(transition.obs, ended), strict=True):
+        for old, new in zip(transition.final_obs[ended], transition.obs[ended], strict=True):
             assert not _equal(old, new), "the observation after a reset is that from before it"
         ends += int(ended.sum())
     assert ends >= 9, f"{ends} episodes of {_SHORT} steps ended in {3 * _SHORT} steps of 3 worlds"
@@ -177,7 +178,8 @@ def check_saving(env_id: str) -> None:
     for step, action in zip(expected, actions[7:], strict=True):
         again = other.advance(action)
         for name in ("obs", "terminated", "truncated", "success", "fitness"):
-            assert _equal(getattr(again, name), getattr(step, name)), f"{name} differs after loading: is memory complete?"
+            same = _equal(getattr(again, name), getattr(step, name))
+            assert same, f"{name} differs after loading: does the task's memory name all it remembers?"
     env.close()
     other.close()
 
@@ -281,7 +283,7 @@ class Playback(SimVectorEnv):
 
 
 def _bound(env: TaskVectorEnv) -> Any:
-    """Return what a behaviour's policy reads: the task bound to its simulator, or the worlds of a wrapped environment."""
+    """Return what a behaviour's policy reads: the task bound to its simulator, or a wrapped environment's worlds."""
     return getattr(env, "worlds", env.task)
 
 
@@ -319,7 +321,9 @@ def _copy(value: Any) -> Any:
 
 
 def _rows(value: Any, mask: Tensor) -> Any:
-    return value[mask] if isinstance(value, Tensor) else [v for v, keep in zip(value, mask.tolist(), strict=True) if keep]
+    if isinstance(value, Tensor):
+        return value[mask]
+    return [entry for entry, keep in zip(value, mask.tolist(), strict=True) if keep]
 
 
 def _equal(a: Any, b: Any) -> bool:

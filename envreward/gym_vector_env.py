@@ -6,6 +6,7 @@ fields, time limit, autoreset, seeds and rewards are those of every other task (
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +110,9 @@ class GymVectorEnv(TaskVectorEnv):
             **kwargs: As for `TaskVectorEnv`.
         """
         super().__init__(task, num_envs, **kwargs)
-        factories: list[Callable[[], gym.Env[Any, Any]]] = [lambda: task.make(self.render_mode)] * num_envs
+        factory: Callable[[], gym.Env[Any, Any]] = functools.partial(task.make, render_mode=self.render_mode)
         kind: Any = AsyncVectorEnv if task.processes else SyncVectorEnv
-        self._envs: VectorEnv[Any, Any, Any] = kind(factories, autoreset_mode=AutoresetMode.DISABLED)
+        self._envs: VectorEnv[Any, Any, Any] = kind([factory] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
         self._raw_space = self._envs.single_observation_space
         self._cut_short = torch.zeros(num_envs, dtype=torch.bool)
         action = _tensor(np.zeros((num_envs, *(task.action_space.shape or ())), dtype=task.action_space.dtype))

@@ -97,6 +97,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self._previous_names: tuple[str, ...] = ()
         self._previous: dict[str, Any] = {}
         self._dtype: torch.dtype | None = None
+        self._live: dict[str, bool] = {}
 
     # What a concrete environment provides.
 
@@ -146,8 +147,8 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self._names = names
         self._previous_names = tuple(n.removeprefix(PREV) for n in names if n not in declared)
         self._dtype = dtype
-        for name in names:  # read once, so that the simulator computes them from the next step on
-            self._read(name if name in declared else name.removeprefix(PREV))
+        read = {name if name in declared else name.removeprefix(PREV) for name in names}
+        self._live = {name: self._is_live(name) for name in read.union(_PRIVATE)}
         self._previous = self._values(self._previous_names)
 
     def reset(
@@ -192,10 +193,9 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         for name in self._previous_names:
             state[PREV + name] = self._previous[name]
         self._previous = {n: state[n] if n in state else self._value(n) for n in self._previous_names}
-        failure, success, fitness = (self._read(name) for name in _PRIVATE)
-        terminated = failure & ~broken
-        truncated = (self._out_of_time() | broken) & ~terminated
-        success, fitness = success.clone(), fitness.clone()
+        failure, success, fitness = (state[n] if n in state else self._value(n) for n in _PRIVATE)
+        terminated = failure > broken  # of flags, a > b is "a and not b", in one operation
+        truncated = (self._out_of_time() | broken) > terminated
         obs = final_obs = self._observe()
         if self._autoreset:
             ids = (terminated | truncated).nonzero().squeeze(1)
@@ -284,9 +284,14 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         value = self._read(name)
         if not isinstance(value, Tensor):
             return list(value)
-        if self._dtype is not None and value.is_floating_point():
-            return value.to(self._dtype, copy=True)
-        return value.clone()
+        if self._dtype is not None and value.is_floating_point() and value.dtype != self._dtype:
+            return value.to(self._dtype)
+        return value.clone() if self._live[name] else value
+
+    def _is_live(self, name: str) -> bool:
+        """Return whether reading a field gives memory that later steps write to; reading also makes a `Sim` bind it."""
+        first, second = self._read(name), self._read(name)
+        return not isinstance(first, Tensor) or first.data_ptr() == second.data_ptr()
 
 
 class SimVectorEnv(TaskVectorEnv):

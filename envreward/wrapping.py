@@ -14,15 +14,15 @@
     )
 
 Saved as ``my_env.py``, it is a task called ``my_env.py:cartpole`` everywhere a task can be named: ``envreward design
---env my_env.py:cartpole``, `envreward.vector_env.make_vector_env`, `envreward.make_task`. With ``id="Mine/CartPole-v0"``
-it can be made by `gymnasium.make` and `gymnasium.make_vec` too, in the process that wrapped it.
+--env my_env.py:cartpole``, `envreward.vector_env.make_vector_env`, `envreward.make_task`. With an ``id``, such as
+``Mine/CartPole-v0``, it can be made by `gymnasium.make` and `gymnasium.make_vec` too, in the process that wrapped it.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
@@ -35,7 +35,7 @@ from envreward.fields import PREV, DType, Field
 from envreward.gym_vector_env import GymVectorEnv, Worlds
 from envreward.registry import add_task
 from envreward.rewards.function import FunctionReward, RewardOutput
-from envreward.task import SPARSE_SUCCESS, Task
+from envreward.task import SPARSE_SUCCESS, Behaviour, Task
 from envreward.task_spec import TaskSpec
 
 Test: TypeAlias = Callable[[Worlds], Any]
@@ -46,7 +46,7 @@ _RESERVED = ("action", "success", "failure", "fitness", "native_reward")
 
 
 class WrappedTask(Task):
-    """A task in a foreign Gymnasium environment; made by `wrap`. It keeps no state and may be used any number of times."""
+    """A task in a foreign Gymnasium environment, made by `wrap`. It keeps no state: it can be used repeatedly."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class WrappedTask(Task):
         fitness_reduce: Literal["sum", "mean", "max", "last"],
         fitness_doc: str,
         success_doc: str,
+        behaviours: tuple[Behaviour, ...],
         processes: bool,
     ) -> None:
         self.spec = spec
@@ -66,6 +67,7 @@ class WrappedTask(Task):
         self.fitness_reduce = fitness_reduce
         self.fitness_doc = fitness_doc
         self.success_doc = success_doc
+        self.behaviours = behaviours
         self.processes = processes
         """Whether each world steps in a process of its own."""
         self._source = source
@@ -142,6 +144,7 @@ def wrap(
     success_doc: str = "",
     horizon: int | None = None,
     expert: FunctionReward | Literal["native"] | None = None,
+    behaviours: Sequence[Behaviour] = (),
     id: str | None = None,
     processes: bool = False,
 ) -> WrappedTask:
@@ -159,12 +162,14 @@ def wrap(
         failure: Maps `Worlds` to bool ``[N]``: whether to end the episode now. Besides, an episode ends when the
             environment itself terminates or truncates it.
         fitness: Maps `Worlds` to float ``[N]``: the score by which rewards are ranked. Default: success.
-        fitness_reduce: How the steps' fitness becomes an episode's. Default: ``"last"``, or ``"max"`` without a fitness.
+        fitness_reduce: How the steps' fitness becomes an episode's. Default: ``"last"``; ``"max"`` without a fitness.
         fitness_doc: What fitness measures, and its unit, for reports and `envreward envs`.
         success_doc: When an episode counts as a success, in words, for the same.
         horizon: Steps after which an episode is truncated. Default: the limit registered with the environment's id.
         expert: ``"native"``: the environment's own reward is the human-written one to compare with; or a reward
             function over fields.
+        behaviours: Policies, from `Worlds` and the step's number to actions, that must succeed or must not: with them
+            `envreward.contract.check_behaviours` tests your success test.
         id: Gymnasium id under which to register the task in this process, e.g. ``Mine/CartPole-v0``.
         processes: Step each world in a process of its own: pays for environments slower than about 1 ms a step.
 
@@ -192,6 +197,7 @@ def wrap(
         fitness_doc=fitness_doc
         or ("" if fitness else "1 if the success test held at some step of the episode, else 0."),
         success_doc=success_doc or "The success test given to envreward.wrap holds at some step.",
+        behaviours=tuple(behaviours),
         processes=processes,
     )
     if id is not None:

@@ -7,7 +7,9 @@ place that can be written. Home directories, other runs, keys and ``/etc`` are n
 
 On top come a seccomp filter (no namespaces, mounts, tracing, kernel keys, symbolic links), resource limits,
 no capabilities, and no way to get any. Started by root, the command runs as a user of its own that owns
-nothing but its folder; started by anyone else, as that user inside a user namespace.
+nothing but its folder; started by anyone else, as that user inside a user namespace. (Root whose installation only root
+can read stays root without capabilities; the limit on processes, from which the kernel exempts root, is then void.)
+Devices are not passed in: a command that needs a GPU does not find one.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,6 +40,8 @@ TMP_BYTES = 512 * 1024**2
 """Size of ``/tmp`` and of ``/dev/shm`` inside."""
 FIRST_UID = 1_800_000_000
 """Commands started by root run as a user from here on, which no system hands out; one per folder."""
+INNER_UID = "1000"
+"""What the user who started a command is called inside a user namespace."""
 
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store", "/gnu/store")
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "glvnd", "fonts", "nsswitch.conf")
@@ -80,13 +85,21 @@ class Bubblewrap:
         workdir = workdir.resolve()
         if not workdir.is_dir():
             raise SandboxError(f"the sandbox's folder does not exist: {workdir}")
-        paths = python_paths()
-        uid = _own_uid(workdir) if _is_root() and readable_by_all(paths) else None
+        paths, extra = python_paths(), [p.resolve() for p in readonly]
+        # An installation that only root can read is read by root, without capabilities.
+        uid = _own_uid(workdir) if _is_root() and readable_by_all([*paths, *extra]) else None
         if uid is not None:
             _give(workdir, uid)
-        settings = {"parent": None, "uid": uid, "folder": str(workdir), "limits": resource_limits(limits)}
+        ours, theirs = socket.socketpair()
+        settings = {
+            "parent": None,
+            "handshake": theirs.fileno(),
+            "uid": uid,
+            "folder": str(workdir),
+            "limits": resource_limits(limits),
+        }
         info_read, info_write = os.pipe()
-        fds = [info_write]
+        fds = [info_write, theirs.detach()]
         command = [bwrap, *_namespaces(), "--info-fd", str(info_write)]
         program = seccomp.sandbox_filter()
         if program is not None:
@@ -95,7 +108,7 @@ class Bubblewrap:
         command += ["--cap-drop", "ALL"]
         if uid is not None:  # the launcher needs these to change its user, and loses them by doing so
             command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-        command += _file_system(paths, [p.resolve() for p in readonly], workdir)
+        command += _file_system(paths, extra, workdir)
         launcher = Path(launch.__file__).read_text()
         command += ["--", sys.executable, "-I", "-S", "-c", launcher, json.dumps(settings), *argv]
         return Running(
@@ -104,6 +117,7 @@ class Bubblewrap:
             env=environment(env),
             wall_s=limits.wall_s,
             pass_fds=fds,
+            handshake=ours,
             kill_tree=_Namespace(info_read).kill,
             exit_code=lambda code: 128 - code if 128 < code <= 192 else code,
         )
@@ -134,8 +148,16 @@ class _Namespace:
 
 def _namespaces() -> list[str]:
     """Return the arguments for namespaces of its own; real root can change user only without a user namespace."""
-    names = ("ipc", "pid", "net", "uts", "cgroup-try") if _is_root() else ("all",)
-    return [*(f"--unshare-{name}" for name in names), "--die-with-parent", "--new-session", "--hostname", "sandbox"]
+    user = [] if _is_root() else ["--unshare-user", "--uid", INNER_UID, "--gid", INNER_UID]
+    names = ("ipc", "pid", "net", "uts", "cgroup-try")
+    return [
+        *user,
+        *(f"--unshare-{name}" for name in names),
+        "--die-with-parent",
+        "--new-session",
+        "--hostname",
+        "sandbox",
+    ]
 
 
 def _is_root() -> bool:

@@ -22,6 +22,12 @@ def main() -> None:
             libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
             if os.getppid() != settings["parent"]:
                 os._exit(125)
+    if settings["handshake"] is not None:
+        # By now all that makes the sandbox die with its parent is in place; the parent answers only if it still lives.
+        os.write(settings["handshake"], b"r")
+        if os.read(settings["handshake"], 1) != b"g":
+            os._exit(125)
+        os.close(settings["handshake"])
     if settings["uid"] is not None:
         os.setgroups([])
         os.setresgid(settings["uid"], settings["uid"], settings["uid"])

@@ -53,7 +53,13 @@ class Process:
         numbers = resource_limits(limits)
         if "RLIMIT_NPROC" in numbers:
             numbers["RLIMIT_NPROC"] += _threads_of_user()
-        settings = {"parent": os.getpid(), "uid": None, "folder": str(workdir.resolve()), "limits": numbers}
+        settings = {
+            "parent": os.getpid(),
+            "handshake": None,
+            "uid": None,
+            "folder": str(workdir.resolve()),
+            "limits": numbers,
+        }
         launcher = Path(launch.__file__).read_text()
         return Running(
             [sys.executable, "-I", "-S", "-c", launcher, json.dumps(settings), *argv],

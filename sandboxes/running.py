@@ -11,6 +11,7 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -22,6 +23,7 @@ from envreward.errors import SandboxError
 
 LOG_BYTES = 64 * 1024
 _POLL_S = 0.05
+_GROUP_S = 5.0
 
 
 class Running:
@@ -35,6 +37,7 @@ class Running:
         env: Mapping[str, str],
         wall_s: float | None,
         pass_fds: Sequence[int] = (),
+        handshake: socket.socket | None = None,
         kill_tree: Callable[[subprocess.Popen[bytes]], None],
         exit_code: Callable[[int], int] = lambda code: code,
     ) -> None:
@@ -46,6 +49,7 @@ class Running:
             env: Its whole environment.
             wall_s: Seconds until it is killed.
             pass_fds: File descriptors it inherits; closed here once it has them.
+            handshake: Where the launcher says that it is ready and waits for the word to go on; closed here.
             kill_tree: Ends all its processes and returns when they are gone; also called after it has ended by itself.
             exit_code: Turns the started program's exit code into the command's.
 
@@ -54,6 +58,7 @@ class Running:
         """
         self._argv, self._cwd, self._env = list(argv), cwd, dict(env)
         self._wall_s, self._pass_fds = wall_s, tuple(pass_fds)
+        self._handshake = handshake
         self._kill_tree, self._exit_code = kill_tree, exit_code
         self._log: deque[bytes] = deque()
         self._log_bytes = 0
@@ -117,6 +122,10 @@ class Running:
             )
         except OSError as error:
             self._failure = error
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            if self._handshake is not None:
+                self._handshake.close()
             return
         finally:
             for descriptor in self._pass_fds:
@@ -129,10 +138,10 @@ class Running:
             code = process.wait()
             self._drain(process)
             self._code = self._exit_code(code)
-            with self._lock:
+            with self._lock:  # against a `kill` that is about to write
+                os.close(self._wake_read)
+                os.close(self._wake_write)
                 self._ended.set()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Collect output until the process ends, its time is over, or `kill` is called."""
@@ -146,6 +155,9 @@ class Running:
             if ended is not None:
                 stack.callback(os.close, ended)
                 selector.register(ended, selectors.EVENT_READ)
+            if self._handshake is not None:
+                stack.enter_context(self._handshake)
+                selector.register(self._handshake, selectors.EVENT_READ)
             while not self._stop.is_set():
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -156,8 +168,17 @@ class Running:
                 for key, _ in selector.select(left):
                     if key.fileobj is process.stdout and not self._collect(process.stdout.fileno()):
                         selector.unregister(process.stdout)
+                    elif key.fileobj is self._handshake:
+                        selector.unregister(self._handshake)
+                        self._answer(self._handshake)
                 if process.poll() is not None:
                     return
+
+    @staticmethod
+    def _answer(handshake: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it has ended already
+            if handshake.recv(1):
+                handshake.send(b"g")
 
     def _drain(self, process: subprocess.Popen[bytes]) -> None:
         """Read what is left in the pipe; all writers are gone, or are not waited for."""
@@ -179,10 +200,24 @@ class Running:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and its whole session group, and wait for the process itself."""
+    """Kill the process and its whole group, and wait until none of them runs."""
+    deadline = time.monotonic() + _GROUP_S
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        while _runs(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.005)
     process.wait()
+
+
+def _runs(group: int) -> bool:
+    """Return whether a process of the group is there and is not merely waiting to be reaped."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            state, _, of_group = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(of_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _pidfd(pid: int) -> int | None:

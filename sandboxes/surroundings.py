@@ -54,8 +54,9 @@ def python_paths() -> list[Path]:
 
 
 def readable_by_all(paths: list[Path]) -> bool:
-    """Return whether another user could read these folders (their parents do not matter inside a sandbox)."""
-    return all(p.stat().st_mode & 0o005 == 0o005 for p in paths)
+    """Return whether another user could read these paths (their parents do not matter inside a sandbox)."""
+    needed = {p: 0o005 if p.is_dir() else 0o004 for p in paths}
+    return all(p.stat().st_mode & bits == bits for p, bits in needed.items())
 
 
 def _interpreter_links() -> list[Path]:

@@ -125,8 +125,10 @@ class Lines(Progress):
             return
         self._last_s = time.monotonic()
         share = progress.steps_done / progress.steps_total
-        left = f", {duration(left_s)} left" if (left_s := self.left_s()) is not None else ""
-        self._print(f"{share:.0%} of {progress.members} trainings, {progress.steps_per_s:,.0f} steps/s{left}")
+        speed = ""
+        if (left_s := self.left_s()) is not None:
+            speed = f", {progress.steps_per_s:,.0f} steps/s, {duration(left_s)} left"
+        self._print(f"{share:.0%} of {progress.members} trainings{speed}")
 
     def note(self, text: str) -> None:
         """Print a remark."""
@@ -173,13 +175,15 @@ class Picture(Progress):
         return Group(*parts)
 
     def _bar(self, progress: TrainingProgress) -> RenderableType:
-        left = f"{duration(left_s)} left" if (left_s := self.left_s()) is not None else ""
+        speed = left = ""
+        if (left_s := self.left_s()) is not None:
+            speed, left = f"{progress.steps_per_s:,.0f} steps/s", f"{duration(left_s)} left"
         if (study_s := self.study_left_s()) is not None and not self.comparing:
             left += f" (study: about {duration(study_s)})"
         line = Table.grid(padding=(0, 1))
         share = progress.steps_done / progress.steps_total
         bar = ProgressBar(total=progress.steps_total, completed=progress.steps_done, width=30)
-        line.add_row(bar, f"{share:.0%}", f"{progress.steps_per_s:,.0f} steps/s", left)
+        line.add_row(bar, f"{share:.0%}", speed, left)
         return line
 
     def _table(self) -> Table:

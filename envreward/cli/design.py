@@ -6,7 +6,9 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from envreward.errors import ConfigError
 from envreward.llm import LLMConfig
@@ -16,6 +18,9 @@ from envreward.training.config import PPOConfig, RacingConfig, TrainerName
 
 from ._options import MaybeFloat, MaybeFolder, MaybeInt, MaybeText, Texts
 from ._session import run_study
+
+Preset = Literal["demo"]
+PRESETS = {"demo": {"samples": 8, "iterations": 2, "steps": 120_000, "final_seeds": 3}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,8 @@ class Command:
 
     env: str
     """The task, e.g. Hopper; `envreward envs` lists them."""
+    preset: Annotated[Preset | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Settings for what is not given: demo ends within minutes on a laptop, with weaker evidence."""
     designer: str = "evolve"
     """Who proposes rewards: evolve (no language model; recombines reward terms) or eureka (asks one)."""
     option: Texts = ()
@@ -51,12 +58,12 @@ class Command:
     """Reward programs per iteration (default: the designer's own)."""
     iterations: MaybeInt = None
     """Rounds of proposing, training and scoring (default: the designer's own)."""
-    steps: int = 500_000
-    """Environment steps with which each policy is trained."""
+    steps: MaybeInt = None
+    """Environment steps with which each policy is trained (default: 500000)."""
     seeds: int = 1
     """Policies trained per program during the search; their mean score counts."""
-    final_seeds: int = 5
-    """Policies trained with the winner, and with each baseline, for the report; 3 is the least that shows anything."""
+    final_seeds: MaybeInt = None
+    """Policies trained with the winner, and with each baseline, for the report (default: 5)."""
     episodes: int = 20
     """Episodes over which a trained policy is scored."""
     trainer: TrainerName = "ppo"
@@ -119,11 +126,11 @@ class Command:
             designer_options=_options(self.option),
             llm=self.llm,
             llm_config=self.llm_config,
-            samples=designer.default_samples if self.samples is None else self.samples,
-            iterations=designer.default_iterations if self.iterations is None else self.iterations,
-            steps=self.steps,
+            samples=self._setting("samples", designer.default_samples),
+            iterations=self._setting("iterations", designer.default_iterations),
+            steps=self._setting("steps", 500_000),
             seeds=self.seeds,
-            final_seeds=self.final_seeds,
+            final_seeds=self._setting("final_seeds", 5),
             eval_episodes=self.episodes,
             trainer=self.trainer,
             ppo=self.ppo,
@@ -140,6 +147,10 @@ class Command:
             ),
             seed=self.seed,
         )
+
+    def _setting(self, name: str, default: int) -> int:
+        given: int | None = getattr(self, name)
+        return given if given is not None else PRESETS.get(self.preset or "", {}).get(name, default)
 
     def _folder(self, config: StudyConfig) -> Path:
         root = self.out or runs_root()

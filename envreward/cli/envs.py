@@ -110,7 +110,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         cells = (_short(row["id"]), row["family"], str(row["horizon"]), "yes" if row["expert"] else "none published")
         table.add_row(*map(Text, cells), Text(row["instruction"]))
     table.caption = (
-        "`envreward envs ID` describes one; ids are EnvReward/ID-v0 to Gymnasium. Your own: FILE.py:NAME (envreward.wrap)."
+        "`envreward envs ID` describes one; to Gymnasium it is EnvReward/ID-v0. "
+        "Your own: FILE.py:NAME (see envreward.wrap)."
     )
     return table
 
@@ -136,7 +137,8 @@ def _print(console: Console, about: dict[str, Any]) -> None:
     ):
         facts.add_row(name, Text(text))
     console.print(facts)
-    console.print(Text("\nFields that a reward may read (prev_NAME: the value before the action; N worlds)", style="dim"))
+    heading = "Fields that a reward may read, of N worlds; prev_NAME is a field's value before the action"
+    console.print(Text(f"\n{heading}", style="dim"))
     fields = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("field", "type", "unit", "frame"):
         fields.add_column(column, no_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from envreward.errors import ConfigError
+from envreward.errors import ConfigError, UnknownNameError, near_matches
 
 from .base import LLM, NO_USAGE, Usage
 from .config import LLMConfig
@@ -17,6 +17,7 @@ from .recording import RecordingFile, ReplayLLM
 logger = logging.getLogger("envreward.llm")
 
 _CONFIG, _NO_CAPS = LLMConfig(), Caps()
+_KINDS = ("record", "replay", "replay-any", "manual")
 
 SPECS = """\
 PROVIDER/MODEL      any model litellm knows: openai/gpt-4o, anthropic/claude-sonnet-4-5, gemini/..., ollama/llama3;
@@ -41,6 +42,7 @@ def open_llm(spec: str, *, config: LLMConfig = _CONFIG, caps: Caps = _NO_CAPS, s
         spent: What earlier sessions of the study have used.
 
     Raises:
+        UnknownNameError: What stands before the colon is a misspelt kind.
         ConfigError: The spec is malformed, a recording cannot be read, or a cap on USD cannot be kept.
         LLMUnavailableError: No such model, or its key is not set.
         OSError: A recording or folder cannot be written.
@@ -64,6 +66,9 @@ def open_llm(spec: str, *, config: LLMConfig = _CONFIG, caps: Caps = _NO_CAPS, s
         return ManualFilesLLM(Path(rest).expanduser(), meter) if rest else ManualLLM(meter)
     if not spec.strip():
         raise ConfigError("which language model? e.g. --llm openai/gpt-4o, --llm ollama/llama3, --llm manual")
+
+    if rest and "/" not in kind and (near := near_matches(kind, _KINDS, n=1)):
+        raise UnknownNameError("kind of language model", kind, _KINDS, hint=f"(as in {near[0]}:FILE)")
 
     from .client import LiteLLMClient
 

@@ -1,7 +1,7 @@
 """Charts: small SVG drawings that take their colours from the page, so that they follow light, dark and print.
 
-A chart is drawn twice, for wide and for narrow pages, and the style sheet shows the one that fits: text keeps
-its size on every screen. Classes, not colours, are written into the SVG: ``winner``, ``expert``, ``sparse`` and so on.
+A chart is drawn at two or three widths, and the style sheet shows the one that fits: text keeps its size on every
+screen. Classes, not colours, are written into the SVG: ``winner``, ``expert``, ``sparse`` and so on.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-WIDE, NARROW = 720, 340
-"""Widths in CSS pixels at which charts are drawn."""
+NARROW = 340
+"""Width in CSS pixels of charts on a phone."""
 
 Point = tuple[float, float]
 
@@ -73,6 +73,10 @@ class Chart:
     top: int = 14
     bottom: int = 34
     parts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not (self.x_range[0] < self.x_range[1] and self.y_range[0] < self.y_range[1]):
+            raise ValueError(f"empty axis: x {self.x_range}, y {self.y_range}")
 
     def x(self, value: float) -> float:
         """Map a value to a horizontal pixel."""
@@ -140,11 +144,11 @@ class Chart:
         )
 
 
-def both_widths(draw: Callable[[int], Markup], wide: int = WIDE, narrow: int = NARROW) -> Markup:
-    """Return a chart drawn at both widths; the style sheet shows one of them."""
-    return Markup('<div class="chart"><div class="wide">{}</div><div class="narrow">{}</div></div>').format(
-        draw(wide), draw(narrow)
-    )
+def at_each_width(draw: Callable[[int], Markup], wide: int, narrow: int = NARROW, middle: int | None = None) -> Markup:
+    """Return a chart drawn at two or three widths; the style sheet shows the one that fits the page."""
+    drawings = [("wide", wide), *([] if middle is None else [("middle", middle)]), ("narrow", narrow)]
+    inner = Markup("").join(Markup('<div class="{}">{}</div>').format(css, draw(width)) for css, width in drawings)
+    return Markup('<div class="chart{}">{}</div>').format("" if middle is None else " has-middle", inner)
 
 
 def _close(tag: str, tip: str) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from envreward.llm.redact import redact
 from envreward.studies.records import Status
 
 from .charts import short
@@ -104,7 +105,8 @@ def settings(data: ReportData) -> list[tuple[str, str]]:
         ("seed of the search's evaluations", str(config.evaluation_seed(final=False))),
         ("seed of the fresh evaluations", str(config.evaluation_seed(final=True))),
     ]
-    return [*_flat(dataclasses.asdict(config)), *seeds]
+    # A server's address may hold a password.
+    return [(name, redact(value)) for name, value in (*_flat(dataclasses.asdict(config)), *seeds)]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

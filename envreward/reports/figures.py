@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from envreward.studies.records import Candidate, Traces
 
-from .charts import Chart, both_widths, nice_ticks, padded, short
+from .charts import Chart, at_each_width, nice_ticks, padded, short
 from .data import ARMS, Arm, ReportData
 from .statistics import bootstrap_interval, iqm
 
@@ -20,7 +20,7 @@ NAMES = {"winner": "designed", "expert": "expert", "sparse": "sparse"}
 def forest(data: ReportData) -> Markup:
     """Draw each arm's runs, mean and 95% interval on one fitness axis; empty where nothing was evaluated."""
     arms = [arm for arm in map(data.arm, ARMS) if arm.evaluations]
-    return both_widths(lambda width: _forest(arms, width), 976, 326) if arms else Markup("")
+    return at_each_width(lambda width: _forest(arms, width), 976, 326, 640) if arms else Markup("")
 
 
 def _forest(arms: Sequence[Arm], width: int) -> Markup:
@@ -56,7 +56,7 @@ def _forest(arms: Sequence[Arm], width: int) -> Markup:
 
 def search(data: ReportData) -> Markup:
     """Draw every candidate by iteration and fitness, with lines to the parents it was made from."""
-    return both_widths(lambda width: _search(data, width), 1030) if data.candidates else Markup("")
+    return at_each_width(lambda width: _search(data, width), 1030, middle=700) if data.candidates else Markup("")
 
 
 def _search(data: ReportData, width: int) -> Markup:
@@ -66,7 +66,9 @@ def _search(data: ReportData, width: int) -> Markup:
     lost = len(data.candidates) - len(scored)
     label = f"{len(scored)} candidates with a fitness over {iterations} iterations; {lost} without"
     height = 330 if width > 500 else 300
-    chart = Chart(width, height, (-0.5, iterations - 0.5), padded([c.fitness or 0.0 for c in scored]), label, bottom=64)
+    chart = Chart(
+        width, height, (-0.5, iterations - 0.5), padded([c.fitness or 0.0 for c in scored]), label, left=58, bottom=64
+    )
     chart.y_axis()
     where: dict[str, tuple[float, float]] = {}
     lane = height - chart.bottom + 14
@@ -128,12 +130,12 @@ def _mark(candidate: Candidate, place: tuple[float, float], wins: bool) -> str:
 def learning(data: ReportData, quantity: str) -> Markup:
     """Draw ``quantity`` (``fitness`` or ``success``) over training for each arm: runs thin, their mean bold."""
     arms = [arm for arm in map(data.arm, ARMS) if any(_known(getattr(curve, quantity)) for curve in arm.curves)]
-    return both_widths(lambda width: _learning(arms, quantity, width), 500) if arms else Markup("")
+    return at_each_width(lambda width: _learning(arms, quantity, width), 500) if arms else Markup("")
 
 
 def _learning(arms: Sequence[Arm], quantity: str, width: int) -> Markup:
     values = [v for a in arms for c in a.curves for v in getattr(c, quantity) if v is not None]
-    end = max((s for a in arms for c in a.curves for s in c.steps), default=1)
+    end = max(1, *(s for a in arms for c in a.curves for s in c.steps))
     y_range = (-0.03, 1.03) if quantity == "success" else padded(values)
     chart = Chart(width, 250, (0.0, float(end)), y_range, f"{quantity} during training, by reward", right=18)
     chart.y_axis()
@@ -173,14 +175,14 @@ def traces(curve: Traces) -> list[tuple[str, Markup]]:
         ("episode length", curve.episode_length),
     ]
     drawn = [(name, partial(_trace, name, curve.steps, values)) for name, values in rows if _known(values)]
-    return [(name, both_widths(draw, 235, 164)) for name, draw in drawn]
+    return [(name, at_each_width(draw, 235, 164)) for name, draw in drawn]
 
 
 def _trace(name: str, steps: Sequence[int], values: Sequence[float | None], width: int) -> Markup:
     known = [v for v in values if v is not None]
     label = f"{name}: from {short(known[0])} to {short(known[-1])}"
     chart = Chart(
-        250, 110, (0.0, float(max(steps, default=1))), padded(known, 0.12), label, left=44, right=8, top=8, bottom=18
+        width, 110, (0.0, float(max(1, *steps))), padded(known, 0.12), label, left=44, right=8, top=8, bottom=18
     )
     chart.y_axis(count=3)
     if chart.y_range[0] < 0 < chart.y_range[1]:

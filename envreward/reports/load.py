@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from envreward.errors import EnvRewardError, UnknownNameError
+from envreward.studies.config import StudyConfig
 from envreward.studies.folder import RunFolder
 from envreward.studies.journal import Event
 from envreward.studies.lock import is_locked
@@ -18,6 +19,7 @@ from envreward.task import Task
 from envreward.training.config import MetricRow
 
 from .data import ARMS, Arm, ArmName, ReportData, StudyState
+from .rerun import RECORDING, rerun_command
 
 CURVE_POINTS = 50
 
@@ -55,7 +57,7 @@ def load_report_data(run_dir: Path, *, film: bool = False) -> ReportData:
             spent=store.spent(),
             phases_s=store.phases_s(),
             versions=store.versions(),
-            commands=_commands(folder, state, stop_reason, mine),
+            commands=_commands(folder, config, state, stop_reason, mine),
             video_mp4=video,
             video_note=note,
             notes=_notes(mine, config.final_seeds),
@@ -153,7 +155,7 @@ def _video(folder: RunFolder, members: Sequence[TrainedMember], *, film: bool) -
 
 
 def _commands(
-    folder: RunFolder, state: StudyState, stop_reason: str, members: Sequence[TrainedMember]
+    folder: RunFolder, config: StudyConfig, state: StudyState, stop_reason: str, members: Sequence[TrainedMember]
 ) -> dict[str, str]:
     run = shlex.quote(str(folder.path))
     commands = {}
@@ -161,6 +163,11 @@ def _commands(
         commands["Go on with the study"] = f"envreward resume {run}"
     elif stop_reason:
         commands["Go on with a higher limit, e.g."] = f"envreward resume {run} --max-minutes 60"
+    recording = folder.path / RECORDING
+    if recording.is_file():
+        commands["Run it again with the recorded answers: no key, no cost"] = rerun_command(config, recording)
+    else:
+        commands["Run it again"] = rerun_command(config, None)
     commands["Look at it in the terminal"] = f"envreward show {run}"
     commands["Write this report again"] = f"envreward report {run}"
     member = median_policy(members)

@@ -17,12 +17,14 @@ from typing import Any
 from markupsafe import Markup
 
 from envreward.studies.records import Status
+from envreward.studies.store import StudyStore
 
 from . import figures
 from .charts import short
 from .code import difference, highlight, normalised
 from .data import ReportData
 from .details import facts, limits, phases, settings, tiles
+from .rerun import export_recording
 from .verdict import NAMES, judge, percent, span
 
 FILE_NAME = "report.html"
@@ -40,6 +42,8 @@ COLUMNS = (
 def write_report(run_dir: Path, *, video: bool = True) -> Path:
     """Write ``report.html`` into a study's folder from its record, whatever state the study is in.
 
+    Beside it go the film and, where a language model was asked, its answers as ``recording.jsonl``.
+
     Args:
         run_dir: The study's folder.
         video: Film the winner's policy first, where no film of it is there yet. A machine that cannot render
@@ -54,6 +58,8 @@ def write_report(run_dir: Path, *, video: bool = True) -> Path:
     """
     from .load import load_report_data
 
+    with StudyStore.open(run_dir) as store:
+        export_recording(store)
     path = run_dir / FILE_NAME
     text = render_report(load_report_data(run_dir, film=video))
     partial = path.with_suffix(".html.partial")

@@ -35,7 +35,6 @@ _NAMES: dict[str, str] = {
     "factorial": "Write the number itself.",
     "format": "Use an f-string.",
     "ValueError": "Do not raise: compute a reward for every state.",
-    "factory_kwargs": _NO_IO,
 }
 _NAMES |= dict.fromkeys(("rand", "randn", "randint", "rand_like", "randn_like", "normal", "bernoulli"), _RANDOM)
 _NAMES |= dict.fromkeys(("random", "manual_seed", "dropout", "multinomial", "randperm", "Generator"), _RANDOM)

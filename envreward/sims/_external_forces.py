@@ -59,7 +59,7 @@ class ExternalForces:
         ids = np.flatnonzero(touched)
         if len(ids):
             if self._stage is not None:
-                self._stage.load()
+                self._stage.load(ids)
             self._probe.forward(ids)
             forces[ids] = self._output[ids]
 
@@ -87,15 +87,20 @@ class _RungeKuttaStage:
         self._from = {name: batch.bind(name) for name in names}
         self._qpos, self._qvel = probe.bind("qpos"), probe.bind("qvel")
 
-    def load(self) -> None:
-        body, fields, qpos, qvel = self._body, self._from, self._qpos, self._qvel
-        xpos, cvel = fields["xpos"][:, body], fields["cvel"][:, body]
-        angular = cvel[:, :3]  # world frame
-        qpos[:, :3] = xpos
-        qpos[:, 3:7] = fields["xquat"][:, body]
-        qpos[:, self._hinge_qpos] = fields["actuator_length"] / self._gear
+    def load(self, ids: np.ndarray) -> None:
+        """Write the stage of the worlds ``ids``."""
+        body = self._body
+        xpos, cvel, centre = (self._from[name][ids, body] for name in ("xpos", "cvel", "subtree_com"))
+        rotation = self._from["xmat"][ids, body].reshape(-1, 3, 3)
+        angular = cvel[:, None, :3]  # world frame
+        qpos, qvel = self._qpos, self._qvel
+        qpos[ids, :3] = xpos
+        qpos[ids, 3:7] = self._from["xquat"][ids, body]
+        qpos[np.ix_(ids, self._hinge_qpos)] = self._from["actuator_length"][ids] / self._gear
         # cvel is the velocity at the tree's centre of mass; a free joint's qvel is that of the body's own origin,
         # with the rotation in the body's frame
-        qvel[:, :3] = cvel[:, 3:] + np.cross(angular, xpos - fields["subtree_com"][:, body])
-        qvel[:, 3:6] = np.einsum("nij,ni->nj", fields["xmat"][:, body].reshape(-1, 3, 3), angular)
-        qvel[:, self._hinge_qvel] = fields["actuator_velocity"] / self._gear
+        x, y, z = (xpos - centre).T
+        spin = np.stack((cvel[:, 1] * z - cvel[:, 2] * y, cvel[:, 2] * x - cvel[:, 0] * z, cvel[:, 0] * y - cvel[:, 1] * x))
+        qvel[ids, :3] = cvel[:, 3:] + spin.T
+        qvel[ids, 3:6] = (angular @ rotation)[:, 0]
+        qvel[np.ix_(ids, self._hinge_qvel)] = self._from["actuator_velocity"][ids] / self._gear

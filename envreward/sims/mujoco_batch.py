@@ -18,7 +18,6 @@ from torch import Tensor
 from ._external_forces import ExternalForces
 from .messages import collect_messages
 
-_NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _BROKEN = [int(getattr(mujoco.mjtWarning, f"mjWARN_BAD{what}")) for what in ("QPOS", "QVEL", "QACC", "CTRL")]
 _BROKEN_TEXT = "Nan, Inf or huge value"  # how MuJoCo's warnings of those kinds begin
 _COUNT = 1  # column of a warning's counter in `Batch.warning`
@@ -49,6 +48,10 @@ class MujocoBatch:
         self._batch = Batch(model, num_worlds, num_threads)
         self._num_threads = num_threads
         self._before = np.empty_like(self._batch.state)
+        self._default = self._batch.state[0].copy()
+        self._counts = self._batch.warning[:, :, _COUNT]
+        self._moving = self._batch.state[:, : _size_of_moving_state(model)]
+        self._none_failed = self.failed
         self._forces: ExternalForces | None = None
 
     def __getattr__(self, name: str) -> Tensor:
@@ -92,10 +95,10 @@ class MujocoBatch:
         self._find_broken(broken)
         if self._forces is not None:
             self._forces.after_last_substep(broken)
-        self.failed = torch.from_numpy(broken)
+        self.failed = self._none_failed
         if broken.any():
+            self.failed = torch.from_numpy(broken)
             ids = np.flatnonzero(broken)
-            self._batch.warning[ids] = 0
             self._batch.state[ids] = self._before[ids]
             self._batch.bind("ctrl")[ids] = 0.0
             self._batch.forward(ids)
@@ -108,17 +111,15 @@ class MujocoBatch:
             broken[error.ids] = True
 
     def _find_broken(self, broken: np.ndarray) -> None:
-        counts = self._batch.warning[:, _BROKEN, _COUNT]
-        if counts.any():
-            broken |= counts.any(axis=1)
-        if not np.isfinite(self._batch.state.sum()):  # one pass over all worlds; the rows are looked at only if it hits
-            broken |= ~np.isfinite(self._batch.state).all(axis=1)
+        if self._counts.any():
+            broken |= self._counts[:, _BROKEN].any(axis=1)
+            self._counts[...] = 0
+        if not np.isfinite(self._moving.sum()):  # one pass over all worlds; the rows are looked at only if it hits
+            broken |= ~np.isfinite(self._moving).all(axis=1)
 
     def reset(self, ids: Tensor) -> None:
         """Set the worlds ``ids`` (sorted int64 ``[k]``) to the model's defaults without computing derived fields."""
-        rows = ids.numpy()
-        self._batch.reset(rows, stage=_NO_STAGE)
-        self._batch.warning[rows] = 0
+        self._batch.state[ids.numpy()] = self._default  # as mj_resetData, without a round through the thread pool
         if self._forces is not None:
             self._forces.clear(ids)
 
@@ -167,3 +168,9 @@ class MujocoBatch:
     def close(self) -> None:
         """Release the worlds; the views that were handed out keep their memory."""
         self._forces = None
+
+
+def _size_of_moving_state(model: mujoco.MjModel) -> int:
+    """Return how many leading numbers of a state row a step changes: all before the controls and other inputs."""
+    moving = ("TIME", "QPOS", "QVEL", "ACT", "HISTORY", "WARMSTART")
+    return int(mujoco.mj_stateSize(model, sum(int(getattr(mujoco.mjtState, f"mjSTATE_{part}")) for part in moving)))

@@ -114,7 +114,7 @@ class Study:
         """Train the programs of one iteration that passed, all in one population.
 
         Raises:
-            BudgetExceededError: There is room for none of them.
+            BudgetExceededError: There is room for none of them, or the time was over before the training was.
         """
         key = f"i{iteration:03d}"
         if key not in self.store.trainings():
@@ -137,6 +137,8 @@ class Study:
             members = search_members(key, job, results, self.folder.rows(key))
             self.store.end_training(members, training_failures(members, self.folder.rows(key)))
         self.watcher.candidates(self.store.candidates(iteration))
+        if len(results) < len(members):
+            raise BudgetExceededError(members[-1].reason)
 
     def evaluate(self, iteration: int) -> None:
         """Score the trained policies of one iteration in a clean process that never loads a reward.

@@ -59,7 +59,7 @@ class Checkpoint:
         states: dict[str, MemberState] = {key: {} for key in self.members}
         with safe_open(self._path, "pt") as file:
             for joined in file.keys():  # noqa: SIM118 - not a mapping
-                key, name = joined.split(_SEPARATOR, 1)
+                key, name = joined.rsplit(_SEPARATOR, 1)
                 tensor: Tensor = file.get_tensor(joined)
                 states[key][name] = tensor
         return states

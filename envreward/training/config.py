@@ -46,6 +46,7 @@ class PPOConfig:
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     value_coef: float = 0.5
+    """Weight of the critic's mean squared error, as in Stable-Baselines3 (without the 1/2 that others write)."""
     entropy_coef: float = 0.0
     max_grad_norm: float = 0.5
     """Per member."""

@@ -70,9 +70,16 @@ def fresh_state(member: Member, spec: NetworkSpec, config: PPOConfig) -> MemberS
 
 
 def stack_states(members: Sequence[Member], states: Mapping[str, MemberState]) -> MemberState:
-    """Return the members' states as one, each tensor with a leading dimension M."""
-    names = states[members[0].key]
-    return {name: torch.stack([states[m.key][name] for m in members]) for name in names}
+    """Return the members' states as one, each tensor with a leading dimension M.
+
+    Members that come from different processes may have had different fields of their worlds in use: each those that the
+    rewards there read. Fields that a member never had are zero; its own reward does not read them.
+    """
+    examples = {name: tensor for m in members for name, tensor in states[m.key].items()}
+    return {
+        name: torch.stack([states[m.key].get(name, torch.zeros_like(example)) for m in members])
+        for name, example in examples.items()
+    }
 
 
 def subset(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

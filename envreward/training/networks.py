@@ -122,10 +122,8 @@ class StackedActorCritic:
     def _linear(self, net: str, layer: int, x: Tensor) -> Tensor:
         bias, weight = self._params[f"{net}.{layer}.bias"], self._params[f"{net}.{layer}.weight"]
         if weight.shape[2] == 1:
-            # A product with one column goes to another kernel when M is 1 and differs in the last bits: a member
-            # would then depend on the size of its crowd. This sum does not.
             return (x * weight.transpose(1, 2)).sum(-1, keepdim=True).add_(bias)
-        return torch.baddbmm(bias, x, weight)
+        return _product(x, weight).add_(bias) if x.shape[1] == 1 else torch.baddbmm(bias, x, weight)
 
     def _back(self, net: str, delta: Tensor) -> None:
         inputs = self._kept.pop(net)
@@ -137,7 +135,7 @@ class StackedActorCritic:
                 torch.bmm(x.transpose(1, 2), delta, out=self._grads[f"{net}.{layer}.weight"])
             torch.sum(delta, 1, keepdim=True, out=self._grads[f"{net}.{layer}.bias"])
             if layer > 0:
-                upstream = delta * weight.transpose(1, 2) if delta.shape[-1] == 1 else delta.bmm(weight.transpose(1, 2))
+                upstream = _product(delta, weight.transpose(1, 2))
                 delta = _activation_backward(upstream, x, self.spec.activation)
 
 
@@ -185,6 +183,19 @@ def activate(x: Tensor, activation: Activation) -> Tensor:
     if activation == "tanh":
         return x.mul_(2).sigmoid_().mul_(2).sub_(1)
     return x.relu_() if activation == "relu" else torch.nn.functional.elu(x, inplace=True)
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    """Return ``x @ weight`` for ``[M, B, in]`` and ``[M, in, out]``, with the same bits whatever M is.
+
+    Products with a single row or column go to another kernel when M is 1 and differ in their last bits: a member would
+    depend on the size of its crowd. Written as products and sums they do not.
+    """
+    if x.shape[2] == 1:
+        return x * weight
+    if x.shape[1] == 1:
+        return (x.transpose(1, 2) * weight).sum(1, keepdim=True)
+    return x.bmm(weight)
 
 
 def _activation_backward(upstream: Tensor, output: Tensor, activation: Activation) -> Tensor:

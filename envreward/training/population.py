@@ -29,7 +29,7 @@ from .normalize import ObsNormalizer, ReturnScaler, RunningMoments
 from .optimizer import StackedAdam
 from .ppo import Batch, UpdateStats, explained_variance, update
 from .reward_source import NoReward, RewardSource
-from .rollout import Rollout, collect, ended_returns
+from .rollout import Rollout, bootstrap, collect, ended_returns
 from .statuses import status_of
 
 
@@ -102,7 +102,7 @@ class Population:
         self._learning_rate, self._returns = state["learning_rate"], state["returns"]
         self._generators = [torch.Generator() for _ in members]
         for generator, saved in zip(self._generators, state["generator"], strict=True):
-            generator.set_state(saved.clone())
+            generator.set_state(saved.clone())  # a view of a larger tensor is refused
         self._normalizer = ObsNormalizer(_moments(state, "obs"), config.obs_clip)
         self._scaler = ReturnScaler(_moments(state, "return"), state["return.running"], config.gamma)
         self._tracker = EpisodeTracker(count * worlds, env.task.fitness_reduce)
@@ -203,7 +203,7 @@ class Population:
         scaled = self._scaler(scaled, ended) if config.normalize_reward else scaled.clone()
         for cut in rollout.cutoffs:
             value = self._nets.value(self._normalizer(cut.final_obs.view(members, worlds, -1)))
-            scaled[cut.t] += torch.where(cut.truncated, config.gamma * value, 0.0)
+            bootstrap(scaled, cut, value, config.gamma)
         obs, action = rollout.obs.flatten(1, 2), rollout.action.flatten(1, 2)
         output = self._nets.forward(obs)
         last = self._nets.value(self._normalizer(rollout.next_obs.view(members, worlds, -1)))

@@ -2,7 +2,7 @@
 
 Each member minimises, over minibatches of its own rollout,
 
-    mean(max(-A r, -A clip(r, 1 - c, 1 + c))) + value_coef * mean((V - R)^2) / 2 - entropy_coef * mean(entropy)
+    mean(max(-A r, -A clip(r, 1 - c, 1 + c))) + value_coef * mean((V - R)^2) - entropy_coef * mean(entropy)
 
 with ``r`` the ratio of its present to its sampling policy's probability of the action. Members share nothing but
 the order in which minibatches are drawn, which depends on the number of the update alone.
@@ -87,12 +87,12 @@ def minibatch_gradients(nets: StackedActorCritic, head: Head, batch: Batch, conf
     d_log_prob = (advantage * ratio).masked_fill_(flat, 0.0).mul_(-1.0 / size)
     error = output.value - batch.target
     d_output = head.backward(nets, output.action, batch.action, scored, d_log_prob, -config.entropy_coef)
-    nets.backward(d_output, error * (config.value_coef / size))
+    nets.backward(d_output, error * (2 * config.value_coef / size))
     return _Step(
         entropy=scored.entropy.mean(1),
         kl=(ratio - 1).sub_(log_ratio).mean(1),
         clip_fraction=clipped.to(torch.float32).mean(1),
-        value_loss=error.square().mean(1).mul_(0.5),
+        value_loss=error.square().mean(1),
     )
 
 

@@ -131,6 +131,18 @@ def _log(rollout: Rollout, worlds: int, ids: Tensor, success: Tensor, fitness: T
         rollout.length[member].append(steps)
 
 
+def bootstrap(rewards: Tensor, cut: Cutoff, value: Tensor, gamma: float) -> None:
+    """Add ``gamma * value`` to the rewards of episodes that a time limit cut off, in place.
+
+    Args:
+        rewards: ``[T, M, N]``, on the scale of the critic's values.
+        cut: Where.
+        value: The critic's value of ``cut.final_obs``, ``[M, N]``.
+        gamma: Discount.
+    """
+    rewards[cut.t] += torch.where(cut.truncated, gamma * value, 0.0)
+
+
 def ended_returns(rewards: Tensor, ended: Tensor, running: Tensor) -> list[list[float]]:
     """Return the undiscounted returns of the episodes that ended, by member.
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from envreward.fields import Field
+from envreward.rewards.function import FunctionReward
 from envreward.sims import Sim
+from envreward.task import Behaviour
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
 from .behaviours import NULL, slide
@@ -32,7 +37,7 @@ class Ant(SpatialTask):
     frame_skip = 5
     reset_noise = 0.1
     velocity_noise = "normal"
-    body_fields = {
+    body_fields: ClassVar[Mapping[str, Field]] = {
         **spatial_fields(_JOINTS, "torso"),
         **foot_fields(_LEGS),
         "contact_forces": Field(
@@ -50,15 +55,15 @@ class Ant(SpatialTask):
             read=lambda t: t.action,
         ),
     }
-    fields = {**body_fields, **FORWARD_FIELDS}
-    expert = published(
-        ("x_velocity", "action", "healthy", "contact_forces"), ctrl_weight=0.5, survive=1.0, contact_weight=5e-4
+    fields: Mapping[str, Field] = {**body_fields, **FORWARD_FIELDS}
+    expert: FunctionReward | None = published(
+        ("x_velocity", "action", "failure", "contact_forces"), ctrl_weight=0.5, survive=1.0, contact_weight=5e-4
     )
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 250.0
     success_doc = "At some step the torso is 250 m or more in front (towards +x) of where it started."
-    behaviours = (slide(5.5), NULL)
+    behaviours: tuple[Behaviour, ...] = (slide(5.5), NULL)
 
     @property
     def observation_size(self) -> int:
@@ -67,21 +72,21 @@ class Ant(SpatialTask):
 
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
+        self._xy, self._after_xy, self._height = sim.xpos[:, 1, :2], sim.qpos[:, 2:], sim.qpos[:, 2]
         super().bind(sim)
+        self._forces_seen = self.external_forces.flatten(1)[:, 6:]  # a view: all bodies but the world
         self.feet = GeomHeights(
             self.model, ("left_ankle_geom", "right_ankle_geom", "third_ankle_geom", "fourth_ankle_geom"), sim.device
         )
 
     def position(self) -> Tensor:
-        """Return the torso's x and y as the last substep left them in ``xpos``, a fresh tensor ``[N, 2]``, m."""
-        return self.sim.xpos[:, 1, :2].clone()
+        """Return the torso's x and y as the last substep left them in ``xpos``, a live view ``[N, 2]``, m."""
+        return self._xy
 
     def observe(self) -> Tensor:
         """Return Gymnasium's observation: ``qpos`` without x and y, ``qvel``, clipped contact forces."""
-        forces = self.external_forces.flatten(1)[:, 6:].clamp(-1.0, 1.0)
-        return torch.cat((self.sim.qpos[:, 2:], self.sim.qvel, forces), dim=1)
+        return torch.cat((self._after_xy, self.sim.qvel, self._forces_seen.clamp(-1.0, 1.0)), dim=1)
 
     def healthy(self) -> Tensor:
         """Height of the torso between 0.2 and 1 m (a broken state is caught by the simulator)."""
-        height = self.sim.qpos[:, 2]
-        return (height >= 0.2) & (height <= 1.0)
+        return (self._height >= 0.2) & (self._height <= 1.0)

@@ -6,11 +6,15 @@ No expert reward is published for any of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from envreward.fields import Field
 from envreward.sims import Sim
+from envreward.task import Behaviour
 
 from .ant import Ant
 from .behaviours import ANT_LIE_DOWN, ANT_SPIN_LEFT, ANT_SPIN_RIGHT, ANT_WAVE, NULL, slide
@@ -34,12 +38,12 @@ class AntLieDown(PoseTask, Ant):
     start_m = 0.6
     still_m_s = 0.2
     still_rad_s = 0.5
-    fields = {**Ant.body_fields, **GOAL_FIELDS}
+    fields: Mapping[str, Field] = {**Ant.body_fields, **GOAL_FIELDS}
     success_doc = hold_doc(
         "Torso's centre below 0.42 m, belly down (tilt under 25 degrees), moving slower than 0.2 m/s and 0.5 rad/s", 1.0
     )
     fitness_doc = pose_fitness_doc("how far the torso has sunk from 0.6 m to 0.42 m, while belly down")
-    behaviours = (ANT_LIE_DOWN, ANT_WAVE._replace(succeeds=False), NULL)
+    behaviours: tuple[Behaviour, ...] = (ANT_LIE_DOWN, ANT_WAVE._replace(succeeds=False), NULL)
 
     def reset(self, ids: Tensor, uniform: Tensor, normal: Tensor) -> None:
         """Start standing on bent legs, with Gymnasium's noise on the joints and velocities."""
@@ -51,12 +55,15 @@ class AntLieDown(PoseTask, Ant):
         self.start(ids, qpos, self.reset_noise * normal[:, :nv])
 
     def _belly_down(self) -> Tensor:
-        return up_axis_height(self.sim.qpos[:, 3:7]) > math.cos(math.radians(25.0))
+        level: Tensor = up_axis_height(self.sim.qpos[:, 3:7]) > math.cos(math.radians(25.0))
+        return level
 
     def in_pose(self) -> Tensor:
         """Return whether the torso is low, belly down and still."""
         velocity = self.sim.qvel
-        still = (velocity[:, :3].norm(dim=1) < self.still_m_s) & (velocity[:, 3:6].norm(dim=1) < self.still_rad_s)
+        still: Tensor = (velocity[:, :3].norm(dim=1) < self.still_m_s) & (
+            velocity[:, 3:6].norm(dim=1) < self.still_rad_s
+        )
         return self._belly_down() & still & (self.sim.qpos[:, 2] < self.low_m)
 
     def approach(self) -> Tensor:
@@ -76,14 +83,17 @@ class AntWaveLeg(GoalTask, Ant):
     swings_wanted = 4
     swing_rad = 0.25
     raised_m = 0.15
-    fields = {**Ant.body_fields, **GOAL_FIELDS}
+    fields: Mapping[str, Field] = {**Ant.body_fields, **GOAL_FIELDS}
     success_doc = (
-        "4 swings without a break of the front left leg (its hip from 0.25 rad on one side to 0.25 rad on the other), with its "
-        "foot 0.15 m above the floor, 2 or more other feet on it, the torso's centre above 0.3 m and tilted under 37 degrees."
+        "4 swings without a break of the front left leg (its hip from 0.25 rad on one side to 0.25 rad on the other), "
+        "with its foot 0.15 m above the floor, 2 or more other feet on it, and the torso's centre above 0.3 m and "
+        "tilted under 37 degrees."
     )
-    fitness_doc = "In [0, 1], the best moment of the episode: 0.2 for the raised leg, 0.2 more for each swing; 1 exactly on success."
-    behaviours = (ANT_WAVE, ANT_LIE_DOWN._replace(succeeds=False), NULL)
-    memory = (*GoalTask.memory, "swings", "side")
+    fitness_doc = (
+        "In [0, 1], the best moment of the episode: 0.2 for the raised leg, 0.2 for each swing; 1 exactly on success."
+    )
+    behaviours: tuple[Behaviour, ...] = (ANT_WAVE, ANT_LIE_DOWN._replace(succeeds=False), NULL)
+    memory: ClassVar[tuple[str, ...]] = (*GoalTask.memory, "swings", "side")
 
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
@@ -137,16 +147,16 @@ class AntSpin(GoalTask, Ant):
     """
 
     radius_m = 0.5
-    fields = {**Ant.body_fields, **GOAL_FIELDS}
+    fields: Mapping[str, Field] = {**Ant.body_fields, **GOAL_FIELDS}
     success_doc = (
-        "A net change of heading of 2 pi, to the left or to the right, with the torso within 0.5 m of one point and tilted "
-        "under 45 degrees all the while."
+        "A net change of heading of 2 pi, to the left or to the right, with the torso within 0.5 m of one point and "
+        "tilted under 45 degrees all the while."
     )
     fitness_doc = (
         "In [0, 1], the best moment of the episode: the share of a full turn on the spot; 1 exactly on success."
     )
-    behaviours = (ANT_SPIN_LEFT, ANT_SPIN_RIGHT, slide(1.0)._replace(succeeds=False), NULL)
-    memory = (*GoalTask.memory, "turned", "faced", "pivot")
+    behaviours: tuple[Behaviour, ...] = (ANT_SPIN_LEFT, ANT_SPIN_RIGHT, slide(1.0)._replace(succeeds=False), NULL)
+    memory: ClassVar[tuple[str, ...]] = (*GoalTask.memory, "turned", "faced", "pivot")
 
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""

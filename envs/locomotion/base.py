@@ -44,7 +44,7 @@ class LocomotionTask(SimTask):
     success_distance_m: ClassVar[float] = float("nan")
     """Forward distance from which an episode of the published task counts as a success."""
 
-    memory = ("action", "before", "origin")
+    memory: ClassVar[tuple[str, ...]] = ("before", "origin")
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
@@ -66,7 +66,7 @@ class LocomotionTask(SimTask):
         """Entries of one world's observation."""
         return int(self.model.nq + self.model.nv - 1)
 
-    @property
+    @functools.cached_property
     def dt_s(self) -> float:
         """Seconds per control step."""
         return float(self.model.opt.timestep * self.frame_skip)
@@ -82,7 +82,7 @@ class LocomotionTask(SimTask):
         self.qpos0 = torch.as_tensor(self.model.qpos0, device=sim.device)
         self.action = torch.zeros_like(sim.ctrl)
         """The action just applied, float64 ``[N, nu]``."""
-        self.before = self.position()
+        self.before = self.position().clone()
         """Position before the step, float64 ``[N, 1 or 2]``, m."""
         self.origin = self.before.clone()
         """Position at the start of the episode, float64 ``[N, 1 or 2]``, m."""
@@ -107,12 +107,11 @@ class LocomotionTask(SimTask):
         position = self.position()[ids]
         self.before[ids] = position
         self.origin[ids] = position
-        self.action[ids] = 0.0
 
     def apply(self, action: Tensor) -> None:
         """Write the controls and remember where the robot is."""
-        self.before = self.position()
-        self.action.copy_(action)
+        self.before = self.position().clone()
+        self.action = action.to(self.sim.ctrl.dtype)
         self.sim.ctrl.copy_(self.action)
 
     def step(self) -> None:
@@ -121,15 +120,15 @@ class LocomotionTask(SimTask):
 
     @abc.abstractmethod
     def position(self) -> Tensor:
-        """Return the position whose rate of change is the published velocity, a fresh tensor ``[N, 1 or 2]``, m."""
+        """Return the position whose rate of change is the published velocity, ``[N, 1 or 2]``, m; it may be a live view."""
 
     def velocity(self, axis: int) -> Tensor:
         """Return the mean velocity over the last control step along x (0) or y (1), ``[N]``, m/s."""
-        return (self.position()[:, axis] - self.before[:, axis]) / self.dt_s
+        return ((self.position() - self.before) / self.dt_s)[:, axis]
 
     def distance(self) -> Tensor:
         """Return how far forward (along x) the robot is from where it started, ``[N]``, m."""
-        return self.position()[:, 0] - self.origin[:, 0]
+        return (self.position() - self.origin)[:, 0]
 
     @abc.abstractmethod
     def healthy(self) -> Tensor:
@@ -179,7 +178,7 @@ FORWARD_FITNESS_DOC = "Distance travelled forward (along x) by the end of the ep
 def forward_reward(
     x_velocity: Tensor,
     action: Tensor,
-    healthy: Tensor | None = None,
+    failure: Tensor | None = None,
     contact_forces: Tensor | None = None,
     *,
     forward_weight: float = 1.0,
@@ -193,8 +192,8 @@ def forward_reward(
     if contact_forces is not None:
         cost = contact_weight * contact_forces.square().sum((-2, -1))
         components["reward_contact"] = -cost.clamp(max=max_contact_cost)
-    if healthy is not None:
-        components["reward_survive"] = survive * healthy.to(x_velocity.dtype)
+    if failure is not None:  # where the published task ends exactly when the robot is not healthy
+        components["reward_survive"] = survive * (~failure).to(x_velocity.dtype)
     total = functools.reduce(torch.add, components.values())
     return RewardOutput(total, components)
 

@@ -46,7 +46,7 @@ def slide(speed_m_s: float) -> Behaviour:
 
 
 def _somersault(task: Any, turn: float, *, stand_m: float, rise_m: float, steps: int, hold: int) -> Tensor:
-    """Return poses of a turn (rad) about the pitch hinge in an arc of ``rise_m``, then ``hold`` steps at ``stand_m``."""
+    """Return poses of a turn (rad) in pitch in an arc of ``rise_m``, then ``hold`` steps at the height ``stand_m``."""
     frames = _rest(task, steps + hold)
     share = (torch.arange(1, steps + hold + 1, dtype=torch.float64) / steps).clamp(max=1.0)
     frames[:, 1] += stand_m + 4.0 * rise_m * share * (1.0 - share)
@@ -89,7 +89,8 @@ def half_cheetah_flip(direction: int) -> Behaviour:
 
 def _balance(task: Any, step: int) -> Tensor:
     gains = torch.tensor([0.3, 5.0, 0.5, 1.0], dtype=torch.float64)  # cart, pole, and their velocities
-    return (task.observe() @ gains).clamp(-3.0, 3.0)[:, None]
+    force: Tensor = task.observe() @ gains
+    return force.clamp(-3.0, 3.0)[:, None]
 
 
 BALANCE = Behaviour("balance", succeeds=True, doc="policy: linear feedback", act=_balance)
@@ -102,10 +103,10 @@ _BEND = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
 
 
 def _ant_towards(task: Any, hips: Tensor, ankles: Tensor, gain: float = 0.4, damping: float = 0.1) -> Tensor:
-    """Return the action that drives Ant's joints to ``hips`` and ``ankles`` (``[4]``, rad; ankles: positive is down)."""
+    """Return the action that drives Ant's joints to ``hips`` and ``ankles`` (``[4]``, rad; positive ankles: down)."""
     target = torch.stack((hips, ankles * _BEND), dim=1).flatten()
     angles, velocities = task.sim.qpos[:, 7:], task.sim.qvel[:, 6:]
-    torque = (gain * (target - angles) - damping * velocities).clamp(-1.0, 1.0)
+    torque: Tensor = (gain * (target - angles) - damping * velocities).clamp(-1.0, 1.0)
     return torque.roll(2, dims=1)  # the motors begin with the last leg
 
 
@@ -145,7 +146,7 @@ ANT_SPIN_RIGHT = Behaviour(
 )
 
 
-# Humanoid. Columns of qpos, after the free joint's seven: abdomen z, y, x; right hip x, z, y, knee; left the same; arms.
+# Humanoid. Columns of qpos after the free joint's seven: abdomen z, y, x; right hip x, z, y, knee; left too; arms.
 
 _ABDOMEN_Y, _RIGHT_HIP_Y, _RIGHT_KNEE, _LEFT_HIP_Y, _LEFT_KNEE = 8, 12, 13, 16, 17
 

@@ -31,7 +31,8 @@ class GeomHeights:
         """Return the heights above z = 0, ``[N, len(names)]``, m."""
         centre = sim.geom_xpos[:, self._ids, 2]
         slope = sim.geom_xmat.view(len(centre), -1, 9)[:, self._ids, 8]  # z component of the capsule's axis
-        return centre - slope.abs() * self._half_length - self._radius
+        lowest: Tensor = centre - slope.abs() * self._half_length - self._radius
+        return lowest
 
     def touching(self, sim: Any) -> Tensor:
         """Return whether each is in contact with the floor, bool ``[N, len(names)]``."""

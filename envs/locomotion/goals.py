@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from envreward.fields import Field
+from envreward.rewards.function import FunctionReward
 from envreward.sims import Sim
 from envreward.task import SPARSE_SUCCESS
 
@@ -21,7 +22,7 @@ POSE_SHARE = 0.5
 class GoalTask(LocomotionTask):
     """A task that is done or not; its dynamics, observation and reset are its robot's."""
 
-    expert = None
+    expert: FunctionReward | None = None
     sparse = SPARSE_SUCCESS
     fitness_reduce = "max"
 
@@ -63,7 +64,7 @@ class PoseTask(GoalTask):
 
     hold_s: ClassVar[float]
     """How long the pose must be held."""
-    memory = (*LocomotionTask.memory, "held")
+    memory: ClassVar[tuple[str, ...]] = (*LocomotionTask.memory, "held")
 
     @abc.abstractmethod
     def in_pose(self) -> Tensor:
@@ -111,6 +112,6 @@ def hold_doc(pose: str, hold_s: float) -> str:
 def pose_fitness_doc(approach: str) -> str:
     """Return the ``fitness_doc`` of a `PoseTask`, given what its approach measures."""
     return (
-        f"In [0, 1], the best moment of the episode: {POSE_SHARE:g} x {approach}, plus {1 - POSE_SHARE:.1g} x the share of the "
-        "required time for which the pose has been held; 1 exactly on success."
+        f"In [0, 1], the best moment of the episode: {POSE_SHARE:g} x {approach}, plus {1 - POSE_SHARE:.1g} x the "
+        "share of the required time for which the pose has been held; 1 exactly on success."
     )

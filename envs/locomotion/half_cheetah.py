@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import ClassVar
 
 import mujoco
 import torch
 from torch import Tensor
 
+from envreward.fields import Field
+from envreward.rewards.function import FunctionReward
 from envreward.sims.messages import collect_messages
+from envreward.task import Behaviour
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, asset_path, published
 from .behaviours import NULL, slide
@@ -30,14 +35,19 @@ class HalfCheetah(PlanarTask):
     velocity_noise = "normal"
     feet_geoms = ("bfoot", "ffoot")
     height_at_zero_m = 0.7
-    body_fields = planar_fields(_JOINTS, ("back", "front"), "0 is level; positive is nose down.")
-    fields = {**body_fields, **{name: field for name, field in FORWARD_FIELDS.items() if name != "healthy"}}
-    expert = published(("x_velocity", "action"), ctrl_weight=0.1)
+    body_fields: ClassVar[Mapping[str, Field]] = planar_fields(
+        _JOINTS, ("back", "front"), "0 is level; positive is nose down."
+    )
+    fields: Mapping[str, Field] = {
+        **body_fields,
+        **{name: field for name, field in FORWARD_FIELDS.items() if name != "healthy"},
+    }
+    expert: FunctionReward | None = published(("x_velocity", "action"), ctrl_weight=0.1)
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 240.0
     success_doc = "At some step the torso is 240 m or more in front (towards +x) of where it started."
-    behaviours = (slide(5.0), NULL)
+    behaviours: tuple[Behaviour, ...] = (slide(5.0), NULL)
 
     @functools.cached_property
     def model(self) -> mujoco.MjModel:
@@ -47,7 +57,7 @@ class HalfCheetah(PlanarTask):
 
     def observe(self) -> Tensor:
         """Return Gymnasium's observation: ``qpos`` without x, then ``qvel``."""
-        return torch.cat((self.sim.qpos[:, 1:], self.sim.qvel), dim=1)
+        return torch.cat((self._after_x, self.sim.qvel), dim=1)
 
     def healthy(self) -> Tensor:
         """Always true: the published task has no health test."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.sims import Sim
+from envreward.task import Behaviour
 
 from .behaviours import NULL, half_cheetah_flip, half_turn_and_back, slide
 from .feet import GeomHeights
@@ -24,7 +27,7 @@ class HalfCheetahRunBackward(HalfCheetah):
     """Run towards -x. Success at half the distance that the forward task asks for."""
 
     success_distance_m = 120.0
-    fields = {
+    fields: Mapping[str, Field] = {
         **HalfCheetah.fields,
         "success": Field(
             "Whether the robot is far enough behind its start.",
@@ -41,27 +44,30 @@ class HalfCheetahRunBackward(HalfCheetah):
             read=lambda t: -t.distance(),
         ),
     }
-    expert = FunctionReward(
+    expert: FunctionReward | None = FunctionReward(
         ("x_velocity", "action"),
         _backward,
         doc=(
             "The backward half of HalfCheetahDir: Finn et al. 2017 (MAML, arXiv:1703.03400), "
-            "rllab/envs/mujoco/half_cheetah_env_rand_direc.py of cbfinn/maml_rl, with the torso's velocity as in its Gym "
-            "version (rlkit/envs/half_cheetah_dir.py of katerakelly/oyster)"
+            "rllab/envs/mujoco/half_cheetah_env_rand_direc.py of cbfinn/maml_rl, with the velocity of the torso, as in "
+            "its Gym version (rlkit/envs/half_cheetah_dir.py of katerakelly/oyster)"
         ),
     )
     success_doc = "At some step the torso is 120 m or more behind (towards -x) where it started."
     fitness_doc = "Distance travelled backward (along -x) by the end of the episode, in metres."
-    behaviours = (slide(-4.0), slide(4.0)._replace(succeeds=False), NULL)
+    behaviours: tuple[Behaviour, ...] = (slide(-4.0), slide(4.0)._replace(succeeds=False), NULL)
 
 
 class HalfCheetahFlip(FlipTask, HalfCheetah):
-    """A full turn in either direction, in the air or over the back, that ends on the feet. No expert reward is published."""
+    """A full turn in either direction, in the air or over the back, that ends on the feet.
+
+    No expert reward is published.
+    """
 
     direction = 0
     hold_s = 0.5
     tolerance_rad = 0.5
-    fields = {
+    fields: Mapping[str, Field] = {
         **HalfCheetah.body_fields,
         "torso_clearance": Field(
             "Height of the torso's lowest point above the floor; about 0.5 m when the robot stands.",
@@ -78,7 +84,7 @@ class HalfCheetahFlip(FlipTask, HalfCheetah):
         0.5,
     )
     fitness_doc = pose_fitness_doc("the share of a full turn, net")
-    behaviours = (
+    behaviours: tuple[Behaviour, ...] = (
         half_cheetah_flip(1),
         half_cheetah_flip(-1),
         half_turn_and_back(),

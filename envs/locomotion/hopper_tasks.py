@@ -5,11 +5,14 @@ There a person judged success on videos; here success is a test.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.sims import Sim
+from envreward.task import Behaviour
 
 from .behaviours import NULL, hopper_flip
 from .feet import GeomHeights
@@ -28,10 +31,10 @@ class HopperFlip(FlipTask, Hopper):
 
     hold_s = 0.2
     tolerance_rad = 0.4
-    fields = {
+    fields: Mapping[str, Field] = {
         **Hopper.body_fields,
         "torso_clearance": Field(
-            "Height of the torso's lowest point above the floor; the episode ends when the torso touches the floor.",
+            "Height of the torso's lowest point above the floor; the episode ends when it touches.",
             unit="m",
             frame="world",
             role="position",
@@ -60,7 +63,11 @@ class HopperFrontFlip(HopperFlip):
 
     direction = 1
     success_doc = hold_doc(f"After a net forward turn of 2 pi, without the torso touching the floor: {_STANDING}", 0.2)
-    behaviours = (hopper_flip(1), hopper_flip(-1)._replace(name="back flip", succeeds=False), NULL)
+    behaviours: tuple[Behaviour, ...] = (
+        hopper_flip(1),
+        hopper_flip(-1)._replace(name="back flip", succeeds=False),
+        NULL,
+    )
 
 
 def _back_flip(
@@ -77,7 +84,7 @@ class HopperBackFlip(HopperFlip):
     """Net turn of -2 pi: the top of the body goes backwards, towards -x."""
 
     direction = -1
-    fields = {
+    fields: Mapping[str, Field] = {
         **HopperFlip.fields,
         "torso_x_velocity": Field(
             "Forward velocity of the torso at the end of the step.",
@@ -87,7 +94,7 @@ class HopperBackFlip(HopperFlip):
             read=lambda t: t.sim.qvel[:, 0],
         ),
     }
-    expert = FunctionReward(
+    expert: FunctionReward | None = FunctionReward(
         ("pitch_velocity", "torso_height", "torso_x_velocity", "joint_velocities", "action"),
         _back_flip,
         doc=(
@@ -96,4 +103,8 @@ class HopperBackFlip(HopperFlip):
         ),
     )
     success_doc = hold_doc(f"After a net backward turn of 2 pi, without the torso touching the floor: {_STANDING}", 0.2)
-    behaviours = (hopper_flip(-1), hopper_flip(1)._replace(name="front flip", succeeds=False), NULL)
+    behaviours: tuple[Behaviour, ...] = (
+        hopper_flip(-1),
+        hopper_flip(1)._replace(name="front flip", succeeds=False),
+        NULL,
+    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from envreward.fields import Field
+from envreward.rewards.function import FunctionReward
 from envreward.sims import Sim
+from envreward.task import Behaviour
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
 from .behaviours import NULL, slide
@@ -51,7 +56,7 @@ class Humanoid(SpatialTask):
     asset = "humanoid.xml"
     frame_skip = 5
     reset_noise = 0.01
-    body_fields = {
+    body_fields: ClassVar[Mapping[str, Field]] = {
         **spatial_fields(_JOINTS, "whole body's centre of mass"),
         "head_height": _height_field("Height of the head's centre.", "head"),
         "pelvis_height": _height_field("Height of the pelvis's centre.", "butt"),
@@ -82,9 +87,9 @@ class Humanoid(SpatialTask):
             read=lambda t: t.action,
         ),
     }
-    fields = {**body_fields, **FORWARD_FIELDS}
-    expert = published(
-        ("x_velocity", "action", "healthy", "contact_forces"),
+    fields: Mapping[str, Field] = {**body_fields, **FORWARD_FIELDS}
+    expert: FunctionReward | None = published(
+        ("x_velocity", "action", "failure", "contact_forces"),
         forward_weight=1.25,
         ctrl_weight=0.1,
         survive=5.0,
@@ -95,7 +100,7 @@ class Humanoid(SpatialTask):
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 12.0
     success_doc = "At some step the centre of mass is 12 m or more in front (towards +x) of where it started."
-    behaviours = (slide(1.0), NULL)
+    behaviours: tuple[Behaviour, ...] = (slide(1.0), NULL)
 
     @property
     def observation_size(self) -> int:
@@ -104,21 +109,12 @@ class Humanoid(SpatialTask):
 
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
-        self._mass_share = torch.as_tensor(self.model.body_mass / self.model.body_mass.sum(), device=sim.device)
+        share = torch.as_tensor(self.model.body_mass / self.model.body_mass.sum(), device=sim.device)
+        self._to_centre = torch.kron(share[:, None], torch.eye(3, 2, dtype=share.dtype, device=sim.device))
+        """Takes the bodies' centres ``[N, nbody * 3]`` to x and y of the whole's."""
+        self._centres, self._height = sim.xipos.flatten(1), sim.qpos[:, 2]
         super().bind(sim)
-        self.geoms = {name: self.model.geom(name).id for name in ("head", "butt", "right_hand", "left_hand")}
-        self.geoms |= {name: self.model.geom(name).id for name in ("right_foot", "left_foot")}
-        self.shins = [self.model.body(f"{side}_shin").id for side in _SIDES]
-        self.feet = GeomHeights(self.model, ("right_foot", "left_foot"), sim.device)
-
-    def position(self) -> Tensor:
-        """Return x and y of the centre of mass as the last substep left it, a fresh tensor ``[N, 2]``, m."""
-        return (self._mass_share @ self.sim.xipos)[:, :2]
-
-    def observe(self) -> Tensor:
-        """Return Gymnasium's observation: ``qpos`` without x and y, ``qvel``, ``cinert``, ``cvel``, motor and contact forces."""
-        sim = self.sim
-        parts = (
+        self._observed = (  # views: all bodies but the world, all joints but the free one
             sim.qpos[:, 2:],
             sim.qvel,
             sim.cinert.flatten(1)[:, 10:],
@@ -126,9 +122,19 @@ class Humanoid(SpatialTask):
             sim.qfrc_actuator[:, 6:],
             self.external_forces.flatten(1)[:, 6:],
         )
-        return torch.cat(parts, dim=1)
+        self.geoms = {name: self.model.geom(name).id for name in ("head", "butt", "right_hand", "left_hand")}
+        self.geoms |= {name: self.model.geom(name).id for name in ("right_foot", "left_foot")}
+        self.shins = [self.model.body(f"{side}_shin").id for side in _SIDES]
+        self.feet = GeomHeights(self.model, ("right_foot", "left_foot"), sim.device)
+
+    def position(self) -> Tensor:
+        """Return x and y of the centre of mass as the last substep left it, a fresh tensor ``[N, 2]``, m."""
+        return self._centres @ self._to_centre
+
+    def observe(self) -> Tensor:
+        """Return Gymnasium's observation: ``qpos`` without x and y, ``qvel``, ``cinert``, ``cvel``, motor and contact forces."""
+        return torch.cat(self._observed, dim=1)
 
     def healthy(self) -> Tensor:
         """Height of the torso between 1 and 2 m."""
-        height = self.sim.qpos[:, 2]
-        return (height > 1.0) & (height < 2.0)
+        return (self._height > 1.0) & (self._height < 2.0)

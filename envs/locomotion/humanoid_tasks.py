@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.task import Behaviour
 
 from .behaviours import HUMANOID_KNEEL, HUMANOID_SIT, HUMANOID_SIT_UP, HUMANOID_STAND_UP, NULL
 from .goals import GOAL_FIELDS, PoseTask, hold_doc, pose_fitness_doc
@@ -26,7 +29,7 @@ def _stand_up(torso_height: Tensor, action: Tensor, contact_forces: Tensor) -> R
 
 
 def _axis(quat: Tensor, axis: int) -> Tensor:
-    """Return the body's axis ``axis`` in the world frame, ``[N, 3]``, of a body with orientation ``quat`` ``[N, 4]``."""
+    """Return axis 0, 1 or 2, in the world frame, ``[N, 3]``, of a body with orientation ``quat`` ``[N, 4]``."""
     w, x, y, z = torch.nn.functional.normalize(quat, dim=-1).unbind(-1)
     columns = (
         (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)),
@@ -51,10 +54,10 @@ class HumanoidStandUp(PoseTask, Humanoid):
     asset = "humanoidstandup.xml"
     hold_s = 1.0
     head_m = 1.1
-    fields = {
+    fields: Mapping[str, Field] = {
         **Humanoid.body_fields,
         "torso_quat": Field(
-            "Orientation of the torso as a unit quaternion; (1, 0, 0, 0) is lying on the back with the feet towards +x.",
+            "Orientation of the torso as a unit quaternion; (1, 0, 0, 0) is on the back with the feet towards +x.",
             shape=(4,),
             frame="world",
             names=("w", "x", "y", "z"),
@@ -74,7 +77,8 @@ class HumanoidStandUp(PoseTask, Humanoid):
             read=_chest_direction,
         ),
         "torso_angular_velocity": Field(
-            "Angular velocity of the torso about its own axes; x runs from head to feet, y to the left, z out of the chest.",
+            "Angular velocity of the torso about its own axes: x runs from head to feet, y to the left, z out of "
+            "the chest.",
             shape=(3,),
             unit="rad/s",
             frame="torso",
@@ -84,12 +88,12 @@ class HumanoidStandUp(PoseTask, Humanoid):
         ),
         **GOAL_FIELDS,
     }
-    expert = FunctionReward(
+    expert: FunctionReward | None = FunctionReward(
         ("torso_height", "action", "contact_forces"), _stand_up, doc="Gymnasium v5's reward of HumanoidStandup"
     )
     success_doc = hold_doc("Head above 1.1 m; standing straight it is at 1.35 m", 1.0)
     fitness_doc = pose_fitness_doc("the height of the head as a share of 1.1 m")
-    behaviours = (HUMANOID_STAND_UP, HUMANOID_SIT_UP, NULL)
+    behaviours: tuple[Behaviour, ...] = (HUMANOID_STAND_UP, HUMANOID_SIT_UP, NULL)
 
     def in_pose(self) -> Tensor:
         """Return whether the head is high enough."""
@@ -116,15 +120,15 @@ class HumanoidKneel(PoseTask, Humanoid):
     pelvis_m = 0.25
     upright = 0.8
     far_m = 0.45
-    fields = {**Humanoid.body_fields, **GOAL_FIELDS}
+    fields: Mapping[str, Field] = {**Humanoid.body_fields, **GOAL_FIELDS}
     success_doc = hold_doc(
         "Both knees lower than 0.15 m, the pelvis's centre higher than 0.25 m, the torso tilted under 37 degrees", 1.0
     )
     fitness_doc = pose_fitness_doc(
-        "the product of three shares: how far the higher knee has come down from 0.45 m to 0.15 m, and uprightness and the "
-        "pelvis's height, each as a share of what is wanted"
+        "the product of three shares: how far the higher knee has come down from 0.45 m to 0.15 m, and uprightness and "
+        "the pelvis's height, each as a share of what is wanted"
     )
-    behaviours = (HUMANOID_KNEEL, HUMANOID_SIT, NULL)
+    behaviours: tuple[Behaviour, ...] = (HUMANOID_KNEEL, HUMANOID_SIT, NULL)
 
     def in_pose(self) -> Tensor:
         """Return whether it kneels."""

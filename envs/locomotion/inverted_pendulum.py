@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor
 
 from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.task import Behaviour
 
 from .base import SHARED_FIELDS, LocomotionTask
 from .behaviours import BALANCE, NULL
@@ -30,9 +34,9 @@ class InvertedPendulum(LocomotionTask):
     asset = "inverted_pendulum.xml"
     frame_skip = 2
     reset_noise = 0.01
-    camera = {"trackbodyid": 1, "distance": 2.04}
+    camera: ClassVar[Mapping[str, Any]] = {"trackbodyid": 1, "distance": 2.04}
     success_steps = 950
-    body_fields = {
+    body_fields: ClassVar[Mapping[str, Field]] = {
         **SHARED_FIELDS,
         "cart_position": Field(
             "Position of the cart on its rail, which ends at -1 and 1.",
@@ -66,7 +70,7 @@ class InvertedPendulum(LocomotionTask):
             read=lambda t: t.action,
         ),
     }
-    fields = {
+    fields: Mapping[str, Field] = {
         **body_fields,
         "success": Field(
             "Whether the pole has been upright for 950 steps.",
@@ -82,12 +86,14 @@ class InvertedPendulum(LocomotionTask):
             "1 while the pole is upright, else 0.", private=True, read=lambda t: t.healthy().to(torch.float64)
         ),
     }
-    expert = FunctionReward(("failure",), _survive, doc="Gymnasium v5's reward: 1 per step until the pole falls")
+    expert: FunctionReward | None = FunctionReward(
+        ("failure",), _survive, doc="Gymnasium v5's reward: 1 per step until the pole falls"
+    )
     sparse = FunctionReward(("fitness",), _upright, doc="1 while the pole is upright: the fitness itself")
     fitness_reduce = "sum"
     fitness_doc = "Number of steps for which the pole stayed upright."
     success_doc = "The pole stays upright for 950 steps."
-    behaviours = (BALANCE, NULL)
+    behaviours: tuple[Behaviour, ...] = (BALANCE, NULL)
 
     @property
     def observation_size(self) -> int:
@@ -95,8 +101,8 @@ class InvertedPendulum(LocomotionTask):
         return int(self.model.nq + self.model.nv)
 
     def position(self) -> Tensor:
-        """Return the cart's position, a fresh tensor ``[N, 1]``, m."""
-        return self.sim.qpos[:, :1].clone()
+        """Return the cart's position, a live view ``[N, 1]``, m."""
+        return self.sim.qpos[:, :1]
 
     def observe(self) -> Tensor:
         """Return Gymnasium's observation: ``qpos`` and ``qvel``."""

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor
+
+from envreward.fields import Field
+from envreward.rewards.function import FunctionReward
+from envreward.task import Behaviour
 
 from .base import FORWARD_FIELDS, FORWARD_FITNESS_DOC, SPARSE_PROGRESS, published
 from .behaviours import NULL, slide
@@ -21,16 +28,17 @@ class Walker2d(PlanarTask):
     frame_skip = 4
     reset_noise = 5e-3
     feet_geoms = ("foot_geom", "foot_left_geom")
-    body_fields = planar_fields(_JOINTS, ("right", "left"), "0 is upright; positive leans forward (towards +x).")
-    fields = {**body_fields, **FORWARD_FIELDS}
-    expert = published(("x_velocity", "action", "healthy"), ctrl_weight=1e-3, survive=1.0)
+    body_fields: ClassVar[Mapping[str, Field]] = planar_fields(
+        _JOINTS, ("right", "left"), "0 is upright; positive leans forward (towards +x)."
+    )
+    fields: Mapping[str, Field] = {**body_fields, **FORWARD_FIELDS}
+    expert: FunctionReward | None = published(("x_velocity", "action", "failure"), ctrl_weight=1e-3, survive=1.0)
     sparse = SPARSE_PROGRESS
     fitness_doc = FORWARD_FITNESS_DOC
     success_distance_m = 22.0
     success_doc = "At some step the torso is 22 m or more in front (towards +x) of where it started."
-    behaviours = (slide(3.0), NULL)
+    behaviours: tuple[Behaviour, ...] = (slide(3.0), NULL)
 
     def healthy(self) -> Tensor:
         """Height between 0.8 and 2 m, pitch within 1 rad."""
-        height, pitch = self.sim.qpos[:, 1], self.sim.qpos[:, 2]
-        return (height > 0.8) & (height < 2.0) & (pitch.abs() < 1.0)
+        return (self.height > 0.8) & (self.height < 2.0) & (self.pitch.abs() < 1.0)

@@ -98,6 +98,8 @@ def test_an_edit_by_hand_is_understood() -> None:
         "def compute_reward(speed):\n    a = 2.0 * torch.sigmoid(speed)\n    total = a\n    return total, {}\n",
         "def compute_reward(speed):\n    a = 2.0 * (speed / -1.0).square()\n    total = a\n    return total, {}\n",
         "def compute_reward(speed):\n    a = 2.0 * speed.clamp(-1.0, 1.0)\n    total = a\n    return total, {}\n",
+        "def compute_reward(speed):\n    a = 2.0 * speed\n    total = 3.0 * a\n    return total, {}\n",
+        "def compute_reward(speed):\n    a = 2.0 * speed\n    a += 1.0\n    total = a\n    return total, {}\n",
         "def compute_reward(nothing):\n    a = 2.0 * nothing\n    total = a\n    return total, {}\n",
         "def compute_reward(joints):\n    a = 2.0 * joints[:, 3]\n    total = a\n    return total, {}\n",
         "def compute_reward(action):\n    a = -0.1 * action.square().mean(dim=-1)\n    return a, {}\n",

@@ -65,25 +65,28 @@ def test_each_sample_is_stored_as_it_arrives(llm_server: Any, reply: Any) -> Non
     assert sorted(shelf.kept) == ["k#0", "k#1"]
 
 
-def test_kill_between_samples_repeats_none(llm_server: Any, reply: Any, tmp_path: Path) -> None:
-    """After kill -9 in the middle of a request, what had arrived is in the recording and only the rest is asked."""
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_killed_between_samples(llm_server: Any, reply: Any, tmp_path: Path, end: signal.Signals) -> None:
+    """After kill -9 or Ctrl-C in the middle of a request, what had arrived is recorded and only the rest is asked."""
     llm_server.respond(lambda body, i: reply.text(f"answer {i}", delay_s=0.05 if i < 3 else 30.0))
     file = tmp_path / "session.jsonl"
     code = (
         "from envreward.llm import LLMConfig, open_llm\n"
-        f"llm = open_llm('record:{file}=openai/gpt-4o', config=LLMConfig(concurrency=1))\n"
+        f"llm = open_llm('record:{file}=openai/gpt-4o', config=LLMConfig(concurrency=3))\n"
         "llm.complete([{'role': 'user', 'content': 'Write a reward.'}], n=5, key='k')\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
+    process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while len(llm_server.requests) < 4 and time.monotonic() < deadline:
+    while (not file.exists() or file.read_text().count("\n") < 4) and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, end)
+    process.wait(5)  # Ctrl-C waits for no answer
+    asked = len(llm_server.requests)
     llm_server.respond(lambda body, i: reply.text(f"later {i}"))
     completion = open_llm(f"record:{file}=openai/gpt-4o").complete(ASK, n=5, key="k")
-    assert [a.text for a in completion.answers][:3] == ["answer 0", "answer 1", "answer 2"]
-    assert len(llm_server.requests) == 4 + 2
+    texts = [a.text for a in completion.answers]
+    assert sorted(texts[:3]) == ["answer 0", "answer 1", "answer 2"] and all(t.startswith("later") for t in texts[3:])
+    assert len(llm_server.requests) == asked + 2
 
 
 def test_another_prompt_is_another_question(llm_server: Any) -> None:

@@ -90,7 +90,7 @@ def test_the_film_plays(look: Callable[..., Any], change: Change, film: bytes) -
     assert state[0] == pytest.approx(1.0, abs=0.1) and state[1:] == [320, 240, None]
 
 
-@pytest.mark.parametrize("width", [1280, 760, 390, 320])
+@pytest.mark.parametrize("width", [1280, 1000, 760, 390, 320])
 def test_it_fits_every_screen(look: Callable[..., Any], change: Change, film: bytes, width: int) -> None:
     """No sideways scrolling; one drawing of each chart shows, none is wider than the page."""
     page = look(change(video_mp4=film), width)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from envreward.reports.charts import Chart, both_widths, nice_ticks, padded, short
+from envreward.reports.charts import Chart, at_each_width, nice_ticks, padded, short
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_flat_curve_has_a_range() -> None:
     assert padded([]) == (0.0, 1.0) and padded([float("inf")]) == (0.0, 1.0)
 
 
-def test_both_widths_are_drawn() -> None:
+def test_each_width_is_drawn() -> None:
     """Wide and narrow screens each get a drawing of their own."""
-    markup = both_widths(lambda width: Chart(width, 50, (0, 1), (0, 1), "x").svg(), 700, 300)
+    markup = at_each_width(lambda width: Chart(width, 50, (0, 1), (0, 1), "x").svg(), 700, 300)
     assert 'width="700"' in markup and 'width="300"' in markup

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+from envreward.llm import LLMConfig
 from envreward.reports import ReportData, render_report
 from envreward.studies.records import Status
 
@@ -112,6 +113,13 @@ def test_the_script_is_allowed_by_its_hash_alone(report_data: ReportData) -> Non
     page = Page(render_report(report_data))
     policy = next(a["content"] or "" for t, a in page.tags if t == "meta" and a.get("http-equiv"))
     assert "default-src 'none'" in policy and re.search(r"script-src 'sha256-[A-Za-z0-9+/=]{44}';", policy)
+
+
+def test_no_key_is_written(change: Change, report_data: ReportData) -> None:
+    """A password in a server's address stays out of the report."""
+    llm_config = LLMConfig(base_url="http://me:hunter2hunter2@host/v1")
+    text = render_report(change(config=dataclasses.replace(report_data.config, llm_config=llm_config)))
+    assert "hunter2" not in text and "@host/v1" in text
 
 
 def test_an_empty_study_has_a_report(change: Change) -> None:

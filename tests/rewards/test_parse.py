@@ -16,7 +16,8 @@ DRAFT = "def compute_reward(torso_height):\n    return 2 * torso_height, {}\n"
 @pytest.mark.parametrize("fence", ["```python", "```py", "```Python", "```", "~~~python", "```python3", "````python"])
 def test_one_block_in_prose(fence: str) -> None:
     """The block of an answer is its program, however it is fenced and whatever is said around it."""
-    answer = f"Sure, here is a reward:\n\n{fence}\n{PROGRAM}{fence[:3] if fence[3:4] != '`' else '````'}\nIt pays for height!"
+    mark = fence[: len(fence) - len(fence.lstrip("`~"))]
+    answer = f"Sure, here is a reward:\n\n{fence}\n{PROGRAM}{mark}\nIt pays for height!"
     assert extract_source(answer) == PROGRAM
 
 

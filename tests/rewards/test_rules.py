@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 from collections.abc import Mapping
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from envreward.errors import RewardRejectedError
+from envreward.errors import RewardParseError, RewardRejectedError
 from envreward.fields import Field
 from envreward.rewards import allowed
 from envreward.rewards.program import RewardProgram
@@ -229,7 +232,8 @@ FORBIDDEN_PROGRAMS = [
     ("def compute_reward(note):\n    return note, {}\n", "text"),
     ("def compute_reward(prev_action):\n    return prev_action, {}\n", "prev_action"),
     (
-        "def a(x):\n    return b(x)\ndef b(x):\n    return a(x)\ndef compute_reward(torso_height):\n    return a(torso_height), {}",
+        "def a(x):\n    return b(x)\ndef b(x):\n    return a(x)\n"
+        "def compute_reward(torso_height):\n    return a(torso_height), {}",
         "itself",
     ),
     ("def compute_reward(torso_height):\n    return torso_height" + " + (1" * 120 + ")" * 120 + ", {}\n", "nested"),
@@ -279,6 +283,23 @@ def test_forbidden_programs_are_refused(source: str, word: str, fields: Mapping[
     with pytest.raises(RewardRejectedError, match=word) as info:
         RewardProgram.from_source(source, fields)
     assert info.value.fix
+
+
+TOKENS = """
+def compute_reward torso_height ( ) [ ] { } : , . = == += * ** - + @ -> lambda for in if else return import from torch
+math F exp zeros_like __class__ _x 1 2.5 10**9 'a' f'{x}' x y None True not and or while with as global del try except
+class yield await async match case assert raise pass \n \n    \n        # ; := ... \\ ` ```python ``` ~~~
+""".split(" ")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(TOKENS), max_size=60), st.sampled_from([" ", ""]))
+def test_any_text_is_answered(fields: Mapping[str, Field], tokens: list[str], between: str) -> None:
+    """Whatever a model answers, reading and checking it ends in a program or in a reward error, never in a crash."""
+    head = "def compute_reward(torso_height):\n    x = "
+    for text in (between.join(tokens), head + between.join(tokens) + "\n    return x, {}\n"):
+        with contextlib.suppress(RewardParseError, RewardRejectedError):
+            RewardProgram.from_answer(text, fields)
 
 
 def test_every_breach_is_listed(fields: Mapping[str, Field]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -69,9 +70,13 @@ def run(sandbox: Sandbox, workdir: Path) -> Run:
     return run_in(sandbox, workdir)
 
 
-@pytest.fixture
-def bubblewrap() -> Sandbox:
-    """The sandbox that isolates."""
+@pytest.fixture(params=["as started", "user namespace"])
+def bubblewrap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox that isolates, in both its ways: real root changes user, anyone else gets a user namespace."""
+    if request.param == "user namespace":
+        if os.geteuid() != 0:
+            pytest.skip("that is how it is started anyway")
+        monkeypatch.setattr("envreward.sandboxes.bubblewrap._is_root", lambda: False)
     return usable("bubblewrap")
 
 

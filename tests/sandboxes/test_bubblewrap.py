@@ -7,13 +7,16 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from envreward.sandbox import Sandbox
 from envreward.sandboxes import bubblewrap as module
+
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def server() -> Iterator[int]:
         thread.join()
 
 
-def test_no_network(isolated, server: int) -> None:  # type: ignore[no-untyped-def]
+def test_no_network(isolated: Run, server: int) -> None:
     """A server on this machine cannot be reached, nor any outside, nor a name be resolved."""
     ended = isolated(
         f"""
@@ -58,36 +61,32 @@ print([name for _, name in socket.if_nameindex()])
     assert ended.log == "refused\n" * 4 + "['lo']\n"
 
 
-def test_no_writing_outside(isolated, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_no_writing_outside(isolated: Run, tmp_path: Path) -> None:
     """Nothing outside the folder can be written: not beside it, not the installation, not the system."""
-    beside = tmp_path / "beside.txt"
+    beside, new = tmp_path / "beside.txt", tmp_path / "new"
     beside.write_text("untouched")
     package = Path(module.__file__).parent
     targets = [
-        beside,
-        tmp_path / "new",
         package / "evil.py",
-        Path(sys.prefix) / "evil",
-        "/usr/evil",
-        "/evil",
-        "/etc/evil",
+        package / "bubblewrap.py",
+        *map(Path, (f"{sys.prefix}/e", "/usr/e", "/e", "/etc/e")),
     ]
     ended = isolated(
         f"""
-for path in {[str(t) for t in targets]}:
+for path in {[str(t) for t in [*targets, beside, new]]}:
     try:
-        open(path, "w").write("evil")
-        print("WROTE", path)
+        open(path, "a").write("evil")
+        print("written")
     except OSError as error:
         print("refused")
 """
     )
-    assert ended.log == "refused\n" * len(targets)
-    assert beside.read_text() == "untouched"
-    assert not any(Path(t).exists() for t in targets[1:])
+    assert ended.log.split()[: len(targets)] == ["refused"] * len(targets)
+    assert beside.read_text() == "untouched"  # what was written there, if anything, was in a private /tmp
+    assert not new.exists()
 
 
-def test_no_reading_of_secrets(isolated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_no_reading_of_secrets(isolated: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Home directories, files beside the folder, password files and other processes' variables are not there."""
     secret = Path.home() / ".envreward-test-secret"
     beside = tmp_path / "other-run.db"
@@ -118,7 +117,7 @@ for pid in [p for p in os.listdir("/proc") if p.isdigit()]:
     assert set(ended.log.split()) == {"refused", "clean"}
 
 
-def test_no_other_process_is_visible(isolated) -> None:  # type: ignore[no-untyped-def]
+def test_no_other_process_is_visible(isolated: Run) -> None:
     """The command sees itself and the sandbox's first process, and can signal nothing else."""
     ended = isolated("import os; print(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()))")
     assert len(ended.log.split(",")) <= 3
@@ -138,10 +137,9 @@ def test_no_other_process_is_visible(isolated) -> None:  # type: ignore[no-untyp
         "libc.chroot(b'.')",
         "libc.symlink(b'/etc/passwd', b'link')",
         "libc.mkfifo(b'pipe', 0o600)",
-        "libc.prlimit(1, 7, ctypes.byref((ctypes.c_ulong * 2)(1, 1)), None)",
     ],
 )
-def test_privileged_calls_are_refused(attempt: str, isolated) -> None:  # type: ignore[no-untyped-def]
+def test_privileged_calls_are_refused(attempt: str, isolated: Run) -> None:
     """Namespaces, mounts, tracing, keys, other users, links and pipes are refused by the kernel."""
     ended = isolated(
         f"""
@@ -156,7 +154,7 @@ print("refused" if result == -1 else f"DONE {{result}}", os.getuid() == 0)
     assert ended.log.startswith("refused"), ended
 
 
-def test_no_capabilities(isolated) -> None:  # type: ignore[no-untyped-def]
+def test_no_capabilities(isolated: Run) -> None:
     """The command holds no capability and can gain none."""
     ended = isolated("print(open('/proc/self/status').read())")
     status = dict(line.split(":", 1) for line in ended.log.splitlines() if ":" in line)
@@ -168,7 +166,8 @@ def test_no_capabilities(isolated) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start commands as another user")
-def test_root_is_given_up(isolated, workdir: Path) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("bubblewrap", ["as started"], indirect=True)
+def test_root_is_given_up(isolated: Run, workdir: Path) -> None:
     """Started by root, the command runs as a user that owns nothing but its folder, the same at every start."""
     uids = {isolated("import os; print(os.getuid(), os.getgid(), os.getgroups())").log for _ in range(2)}
     assert len(uids) == 1
@@ -177,7 +176,8 @@ def test_root_is_given_up(isolated, workdir: Path) -> None:  # type: ignore[no-u
     assert workdir.stat().st_uid == uid
 
 
-def test_fork_bomb(isolated) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("bubblewrap", ["as started"], indirect=True)
+def test_fork_bomb(isolated: Run) -> None:
     """Processes beyond the limit are refused, and those there are end with the command."""
     ended = isolated(
         """
@@ -199,7 +199,7 @@ print(count)
     assert 0 < int(ended.log) < 40
 
 
-def test_scratch_space_is_bounded_and_private(isolated) -> None:  # type: ignore[no-untyped-def]
+def test_scratch_space_is_bounded_and_private(isolated: Run) -> None:
     """``/tmp`` and ``/dev/shm`` start empty, can be written, and cannot fill the machine's memory."""
     ended = isolated(
         f"""
@@ -212,7 +212,7 @@ open("/tmp/x", "w").write("x")
     assert not Path("/tmp/x").exists()
 
 
-def test_readonly_paths(isolated, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_readonly_paths(isolated: Run, tmp_path: Path) -> None:
     """More paths can be made readable, under their own names, and stay read-only."""
     extra = tmp_path / "extra"
     extra.mkdir()
@@ -230,7 +230,7 @@ except OSError:
     assert ended.log == "data\nrefused\n"
 
 
-def test_checkout_is_not_exposed(isolated) -> None:  # type: ignore[no-untyped-def]
+def test_checkout_is_not_exposed(isolated: Run) -> None:
     """Of an editable installation only the packages are readable, not what lies beside them."""
     root = Path(module.__file__).resolve().parents[1]
     names = {"envreward", "envs", "designers", "sandboxes", "tests", ".git", "README.md"}

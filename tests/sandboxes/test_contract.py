@@ -8,13 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from envreward import registry
 from envreward.errors import SandboxError
 from envreward.sandbox import Limits, Sandbox, SandboxProcess
+
+Run = Callable[..., Any]
 
 CHILDREN = """
 import os, subprocess, sys, time
@@ -59,7 +63,7 @@ def _wait_for(process: SandboxProcess, text: str) -> None:
         ("import os; os.kill(os.getpid(), 11)", -signal.SIGSEGV),
     ],
 )
-def test_exit_codes(code: str, expected: int, run) -> None:  # type: ignore[no-untyped-def]
+def test_exit_codes(code: str, expected: int, run: Run) -> None:
     """Exit codes come through, and signals as negative numbers, as with subprocess."""
     ended = run(code)
     assert ended.code == expected, ended.log
@@ -79,7 +83,7 @@ def test_missing_folder(sandbox: Sandbox, tmp_path: Path) -> None:
         sandbox.start(["true"], workdir=tmp_path / "none")
 
 
-def test_folder_is_current_and_writable(run, workdir: Path) -> None:  # type: ignore[no-untyped-def]
+def test_folder_is_current_and_writable(run: Run, workdir: Path) -> None:
     """The command works in its folder, under the folder's own path, and what it writes stays."""
     (workdir / "sub").mkdir()
     (workdir / "sub" / "old.txt").write_text("old")
@@ -91,7 +95,7 @@ def test_folder_is_current_and_writable(run, workdir: Path) -> None:  # type: ig
     assert (workdir / "sub" / "old.txt").read_text() == "older"
 
 
-def test_folder_can_be_used_again(run, workdir: Path) -> None:  # type: ignore[no-untyped-def]
+def test_folder_can_be_used_again(run: Run, workdir: Path) -> None:
     """A second command goes on with the first one's files, as a resumed training does."""
     assert run("open('a', 'w').write('1')").code == 0
     assert run("open('a', 'a').write('2')").code == 0
@@ -100,7 +104,7 @@ def test_folder_can_be_used_again(run, workdir: Path) -> None:  # type: ignore[n
     assert (workdir / "a").read_text() == "12"
 
 
-def test_installation_is_there(run) -> None:  # type: ignore[no-untyped-def]
+def test_installation_is_there(run: Run) -> None:
     """This Python and this installation work inside, entry points included."""
     ended = run("import envreward, sys; from envreward import registry; print(registry.names('sandboxes'), sys.prefix)")
     assert ended.code == 0, ended.log
@@ -108,7 +112,7 @@ def test_installation_is_there(run) -> None:  # type: ignore[no-untyped-def]
     assert sys.prefix in ended.log
 
 
-def test_environment_is_clean(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_environment_is_clean(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable is passed on but a fixed harmless few and those asked for: never a key."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("SOMETHING", "private")
@@ -121,7 +125,7 @@ def test_environment_is_clean(run, monkeypatch: pytest.MonkeyPatch) -> None:  # 
     assert "'HOME': '/tmp'" in ended.log
 
 
-def test_log_keeps_the_end(run) -> None:  # type: ignore[no-untyped-def]
+def test_log_keeps_the_end(run: Run) -> None:
     """Of however much output the end is kept, standard output and error in order of writing."""
     ended = run(
         "import sys\nfor i in range(100000): print(i)\nprint('last', flush=True)\nprint('words', file=sys.stderr)"
@@ -168,13 +172,13 @@ def test_wait_gives_up(sandbox: Sandbox, workdir: Path) -> None:
     process.kill()
 
 
-def test_memory_limit(run) -> None:  # type: ignore[no-untyped-def]
+def test_memory_limit(run: Run) -> None:
     """A command that takes more memory than allowed fails."""
     assert run("x = bytearray(2 * 1024**3)", memory_bytes=1024**3).code != 0
     assert run("x = bytearray(2**20)", memory_bytes=1024**3).code == 0
 
 
-def test_file_size_limit(run, workdir: Path) -> None:  # type: ignore[no-untyped-def]
+def test_file_size_limit(run: Run, workdir: Path) -> None:
     """A file cannot grow beyond its limit."""
     assert run("open('big', 'wb').write(bytes(2**21))", file_bytes=2**20).code != 0
     assert (workdir / "big").stat().st_size <= 2**20
@@ -216,7 +220,7 @@ time.sleep(60)
     assert _running("4567.8912") == []
 
 
-def test_descriptors_do_not_leak(sandbox: Sandbox, workdir: Path, run) -> None:  # type: ignore[no-untyped-def]
+def test_descriptors_do_not_leak(sandbox: Sandbox, workdir: Path, run: Run) -> None:
     """Starting and ending commands leaves no descriptor open here, and none of ours open there."""
     run("pass")
     before = len(os.listdir("/proc/self/fd"))

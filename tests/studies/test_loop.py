@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from envreward.errors import BudgetExceededError
 from envreward.registry import make_task
 from envreward.studies import Budget, Candidate, Proposal, Status, StudyConfig
+from envreward.studies.comparison import policies_to_train, require_minimum
 from envreward.studies.crew import Crew, usable_sandbox
 from envreward.studies.designer import Brief, Context
+from envreward.studies.folder import RunFolder
 from envreward.studies.loop import Study, StudyResult
 from envreward.studies.store import StudyStore
 from envreward.training.config import PPOConfig
@@ -51,29 +53,29 @@ class Scripted:
         self.told.append([*candidates])
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each test has its own kept baselines."""
-    monkeypatch.setenv("ENVREWARD_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Baselines are kept between the studies of this module alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENVREWARD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
-@pytest.fixture
-def small(make_config: Callable[..., StudyConfig]) -> Callable[..., StudyConfig]:
-    """Return a maker of configs that train for a second."""
-
-    def make(**settings: Any) -> StudyConfig:
-        base: dict[str, Any] = {
-            "env_id": "EnvReward/InvertedPendulum-v0",
-            "steps": 1024,
-            "iterations": 1,
-            "final_seeds": 1,
-            "processes": 1,
-            "ppo": PPOConfig(num_worlds=16, rollout_steps=16, minibatch_size=128, epochs=2),
-            "sandbox": "process",
-        }
-        return make_config(**base | settings)
-
-    return make
+def small(**settings: Any) -> StudyConfig:
+    """Return a config that trains for a second."""
+    base: dict[str, Any] = {
+        "env_id": "EnvReward/InvertedPendulum-v0",
+        "instruction": "Balance the pole.",
+        "samples": 5,
+        "iterations": 1,
+        "steps": 1024,
+        "final_seeds": 1,
+        "eval_episodes": 4,
+        "processes": 1,
+        "ppo": PPOConfig(num_worlds=16, rollout_steps=16, minibatch_size=128, epochs=2),
+        "sandbox": "process",
+    }
+    return StudyConfig(**base | settings)
 
 
 def run(folder: Path, config: StudyConfig, designer: Scripted) -> tuple[StudyResult, list[Candidate]]:
@@ -95,12 +97,28 @@ def run(folder: Path, config: StudyConfig, designer: Scripted) -> tuple[StudyRes
         return result, store.candidates()
 
 
-def test_a_study_from_proposals_to_the_comparison(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
-    """Good programs are trained and scored, bad ones end in their own status with a reason, the best is compared."""
+class Whole(NamedTuple):
+    """A study that ran to its end."""
+
+    folder: Path
+    config: StudyConfig
+    designer: Scripted
+    result: StudyResult
+    candidates: list[Candidate]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Two iterations of good and bad programs, trained on two seeds each, and a comparison on two fresh seeds."""
     designer = Scripted([GOOD, NO_CODE, UNKNOWN, RAISES, NAN_LATER], [STILL])
-    config = small(samples=5, iterations=2, seeds=2, final_seeds=2)
-    result, candidates = run(tmp_path / "run", config, designer)
-    statuses = [c.status for c in candidates]
+    config = small(iterations=2, seeds=2, final_seeds=2)
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return Whole(folder, config, designer, *run(folder, config, designer))
+
+
+def test_each_candidate_ends_in_its_status(whole: Whole) -> None:
+    """Good programs are trained and scored; bad ones end in their own status with a reason."""
+    statuses = [c.status for c in whole.candidates]
     assert statuses == [
         Status.EVALUATED,
         Status.UNPARSED,
@@ -109,61 +127,80 @@ def test_a_study_from_proposals_to_the_comparison(tmp_path: Path, small: Callabl
         Status.FAILED,
         Status.EVALUATED,
     ]
-    assert "pole_angle" in candidates[2].reason, "a near match is offered"
-    assert all(c.reason for c in candidates if c.status is not Status.EVALUATED)
-    good = candidates[0]
-    assert [e.seed for e in good.evaluations] == [0, 1] and good.traces is not None
-    assert good.traces.steps[-1] == 1024 and len(good.traces.components["upright"]) == len(good.traces.steps)
-    assert all(e.episodes == config.eval_episodes for e in good.evaluations)
-    assert result.winner == max((good, candidates[5]), key=lambda c: (c.fitness or 0.0, c.id == "c000"))
-    assert [(m.role, m.seed) for m in result.members] == [
+    assert "pole_angle" in whole.candidates[2].reason, "a near match is offered"
+    assert all(c.reason for c in whole.candidates if c.status is not Status.EVALUATED)
+    # the second iteration was asked with the first one's ends, and the designer heard of both
+    assert [c.status for c in whole.designer.asked[1].history] == statuses[:5]
+    assert [[c.id for c in told] for told in whole.designer.told] == [
+        ["c000", "c001", "c002", "c003", "c004"],
+        ["c005"],
+    ]
+
+
+def test_a_scored_candidate_has_traces_and_one_score_per_seed(whole: Whole) -> None:
+    """Traces end with the training and hold every component; scores carry the training seed."""
+    good = whole.candidates[0]
+    assert good.traces is not None and good.traces.steps[-1] == 1024
+    assert len(good.traces.components["upright"]) == len(good.traces.steps) > 1
+    assert [e.seed for e in good.evaluations] == [0, 1]
+    assert all(e.episodes == len(e.episode_fitness) == 4 for e in good.evaluations)
+    assert good.fitness == pytest.approx(sum(sum(e.episode_fitness) for e in good.evaluations) / 8)
+
+
+def test_the_winner_is_compared_on_fresh_seeds(whole: Whole) -> None:
+    """Winner, expert and sparse reward are each trained and scored on seeds the search never used."""
+    scored = [c for c in whole.candidates if c.fitness is not None]
+    assert whole.result.winner == max(scored, key=lambda c: c.fitness or 0.0)
+    assert [(m.role, m.seed) for m in whole.result.members] == [
         (role, 100_000_000 + i) for role in ("winner", "expert", "sparse") for i in range(2)
     ]
-    assert all(m.evaluation is not None and m.evaluation.fitness > 0 for m in result.members)
-    assert result.stopped is None
-    # the second iteration was asked with the first one's ends, and the designer heard of both
-    assert [c.status for c in designer.asked[1].history] == statuses[:5]
-    assert [[c.id for c in told] for told in designer.told] == [["c000", "c001", "c002", "c003", "c004"], ["c005"]]
+    assert all(m.evaluation is not None and m.evaluation.seed == m.seed for m in whole.result.members)
+    assert whole.result.stopped is None
 
 
-def test_a_finished_study_is_not_done_again(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
+def test_a_finished_study_is_not_done_again(whole: Whole) -> None:
     """Resuming what has ended asks nobody, trains nothing, and gives the same result."""
-    first, before = run(tmp_path / "run", small(), Scripted([GOOD, STILL]))
-    with StudyStore.open(tmp_path / "run") as store:
+    with StudyStore.open(whole.folder) as store:
         spent = store.spent()
     designer = Scripted()
-    again, after = run(tmp_path / "run", small(), designer)
-    assert designer.asked == [] and len(designer.told) == 1
-    assert (again.winner, again.members, after) == (first.winner, first.members, before)
+    result, candidates = run(whole.folder, whole.config, designer)
+    assert designer.asked == [] and len(designer.told) == 2
+    assert (result, candidates) == (whole.result, whole.candidates)
+    with StudyStore.open(whole.folder) as store:
+        after = store.spent()
+        assert store.state() == "finished"
+    assert (after.env_steps, after.trainings) == (spent.env_steps, spent.trainings) == (10 * 1024, 10)
+
+
+def test_same_seed_same_scores_whoever_else_is_there(whole: Whole, tmp_path: Path) -> None:
+    """Another study with the same seed gives a program the same traces and scores to the last digit, trained alone.
+
+    It takes the baselines of the first, with the same scores, at no cost.
+    """
+    result, candidates = run(tmp_path / "run", small(seeds=2, final_seeds=2), Scripted([GOOD]))
+    first, again = whole.candidates[0], candidates[0]
+    assert (again.evaluations, again.traces) == (first.evaluations, first.traces)
+    assert [m.key for m in result.members if m.reused] == ["expert-r0", "expert-r1", "sparse-r0", "sparse-r1"]
+    assert [m.evaluation for m in result.members[2:]] == [m.evaluation for m in whole.result.members[2:]]
     with StudyStore.open(tmp_path / "run") as store:
-        assert store.spent().env_steps == spent.env_steps and store.state() == "finished"
+        assert store.spent().trainings == 2 + 2  # the candidate's and the winner's
+    kept = RunFolder(tmp_path / "run")
+    assert (kept.policy("kept-expert-r0", "expert-r0") / "policy.safetensors").is_file()
+    assert kept.rows("kept-expert-r0", {"expert-r0"})[-1].step == 1024
 
 
-def test_same_seed_same_result(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
-    """Two studies with the same seed and answers agree to the last digit; another seed differs."""
-    (_, one), (_, two), (_, other) = (
-        run(tmp_path / name, small(seed=seed), Scripted([GOOD])) for name, seed in (("a", 0), ("b", 0), ("c", 1))
-    )
-    assert [dataclasses.replace(c, wall_s=None) for c in one] == [dataclasses.replace(c, wall_s=None) for c in two]
-    assert one[0].evaluations[0].episode_fitness != other[0].evaluations[0].episode_fitness
+def test_baselines_are_kept_by_all_that_decides_them(whole: Whole) -> None:
+    """Other steps, other PPO settings or another task are other baselines; another search seed is not."""
+    task = make_task(whole.config.env_id)
+    assert policies_to_train(small(final_seeds=2, seed=5, samples=9), task) == 2
+    assert policies_to_train(small(final_seeds=3), task) == 3 + 2
+    assert policies_to_train(small(final_seeds=2, steps=2048), task) == 6
+    assert policies_to_train(small(final_seeds=2, ppo=PPOConfig()), task) == 6
+    hopper = small(final_seeds=2, env_id="EnvReward/Hopper-v0")
+    assert policies_to_train(hopper, make_task(hopper.env_id)) == 6
 
 
-def test_baselines_are_trained_once(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
-    """A second study takes the baselines of the first, with the same scores, at no cost; new seeds are trained."""
-    first, _ = run(tmp_path / "a", small(), Scripted([GOOD]))
-    second, _ = run(tmp_path / "b", small(seed=1, final_seeds=2), Scripted([GOOD]))
-    mine = {m.key: m for m in second.members}
-    assert [m.key for m in second.members if m.reused] == ["expert-r0", "sparse-r0"]
-    for member in first.members[1:]:
-        assert mine[member.key].evaluation == member.evaluation
-        assert (tmp_path / "b" / "trainings" / f"kept-{member.key}" / "members" / member.key / "policy.json").is_file()
-    with StudyStore.open(tmp_path / "b") as store:
-        assert store.spent().trainings == 1 + 2 + 2  # candidate, winner, and the baselines' second seeds
-    third, _ = run(tmp_path / "c", small(steps=2048), Scripted([GOOD]))
-    assert not any(m.reused for m in third.members), "another budget is another baseline"
-
-
-def test_no_program_no_winner(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
+def test_no_program_no_winner(tmp_path: Path) -> None:
     """A study whose designer never gives a program ends without a winner and without training anything."""
     result, candidates = run(tmp_path / "run", small(iterations=2), Scripted([NO_CODE], []))
     assert result == StudyResult(winner=None, members=(), stopped=None)
@@ -171,45 +208,41 @@ def test_no_program_no_winner(tmp_path: Path, small: Callable[..., StudyConfig])
     assert not (tmp_path / "run" / "trainings").exists()
 
 
-@pytest.mark.parametrize("limit", ["env_steps", "trainings"])
-def test_a_limit_is_never_passed(tmp_path: Path, small: Callable[..., StudyConfig], limit: str) -> None:
-    """With room for three candidates beside the comparison, three are trained and the fourth is not."""
-    each = 1024 if limit == "env_steps" else 1
-    budget = Budget(**{limit: (3 + 3) * each})
-    designer = Scripted([GOOD, STILL], [GOOD, STILL], [GOOD, STILL])
-    result, candidates = run(tmp_path / "run", small(iterations=3, budget=budget), designer)
-    assert [c.status for c in candidates] == [Status.EVALUATED] * 3 + [Status.FILTERED]
-    assert "limit on" in candidates[3].reason
-    assert len(designer.asked) == 2, "nobody is asked for what cannot be trained"
-    assert result.stopped is not None and "limit on" in result.stopped
-    assert [m.role for m in result.members] == ["winner", "expert", "sparse"]
+def test_a_limit_is_never_passed_and_can_be_raised(tmp_path: Path) -> None:
+    """With room for one candidate beside the comparison, one is trained; with a higher limit the search goes on."""
+    steps = 512  # the baselines are this test's own
+    designer = Scripted([GOOD, STILL], [STILL])
+    limited = small(iterations=2, steps=steps, budget=Budget(env_steps=(1 + 3) * steps + 100))
+    result, candidates = run(tmp_path / "run", limited, designer)
+    assert [c.status for c in candidates] == [Status.EVALUATED, Status.FILTERED]
+    assert "limit on environment steps" in candidates[1].reason
+    assert len(designer.asked) == 1, "nobody is asked for what cannot be trained"
+    assert result.stopped is not None and "limit on environment steps" in result.stopped
+    assert [m.role for m in result.members if m.evaluation] == ["winner", "expert", "sparse"]
     with StudyStore.open(tmp_path / "run") as store:
-        spent = store.spent()
-        assert getattr(spent, limit) == 6 * each and store.state() == "stopped"
-    # a higher limit goes on where it had stopped
-    more = small(iterations=3, budget=Budget(**{limit: 100 * each}))
+        assert store.spent().env_steps == 4 * steps and store.state() == "stopped"
+    more = dataclasses.replace(limited, budget=Budget(env_steps=100 * steps))
     result, candidates = run(tmp_path / "run", more, designer)
-    assert [c.status for c in candidates[4:]] == [Status.EVALUATED] * 2
+    assert [c.status for c in candidates] == [Status.EVALUATED, Status.FILTERED, Status.EVALUATED]
     assert result.stopped is None
 
 
-def test_too_little_for_anything_is_said_before_it_begins(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
+def test_too_little_for_anything_is_said_before_it_begins() -> None:
     """Limits that do not hold one candidate and the comparison are refused with the number that would do."""
-    from envreward.studies.comparison import require_minimum
+    task = make_task("EnvReward/InvertedPendulum-v0")
+    with pytest.raises(BudgetExceededError, match="allow 1,200 or more"):
+        require_minimum(small(steps=300, budget=Budget(env_steps=1199)), task)
+    require_minimum(small(steps=300, budget=Budget(env_steps=1200)), task)
+    with pytest.raises(BudgetExceededError, match="a limit of 3 trainings does not hold"):
+        require_minimum(small(steps=300, budget=Budget(trainings=3)), task)
 
-    config = small(budget=Budget(env_steps=4095))
-    task = make_task(config.env_id)
-    with pytest.raises(BudgetExceededError, match="allow 4,096 or more"):
-        require_minimum(config, task)
-    require_minimum(small(budget=Budget(env_steps=4096)), task)
 
-
-def test_the_time_limit_ends_a_training(tmp_path: Path, small: Callable[..., StudyConfig]) -> None:
+def test_the_time_limit_ends_a_training(tmp_path: Path) -> None:
     """When time is over the training stops, its candidates end as pruned, and the whole stays within the limit."""
-    config = small(steps=50_000_000, budget=Budget(wall_s=12.0))
+    config = small(steps=50_000_000, budget=Budget(wall_s=25.0))
     result, candidates = run(tmp_path / "run", config, Scripted([GOOD]))
     assert [c.status for c in candidates] == [Status.PRUNED]
-    assert "wall-clock" in candidates[0].reason and candidates[0].traces is not None
-    assert result.winner is None and result.stopped is not None
+    assert "wall-clock" in candidates[0].reason
+    assert result.winner is None and result.stopped is not None and "wall-clock" in result.stopped
     with StudyStore.open(tmp_path / "run") as store:
-        assert store.spent().wall_s < 12.0 and store.spent().env_steps > 0
+        assert store.spent().wall_s < 25.0
