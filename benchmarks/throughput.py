@@ -217,11 +217,11 @@ def table(report: dict[str, Any]) -> str:
     where = report["machine"]
     note = (
         f"Environment steps per second, {settings['threads']} threads, medians of {settings['rounds']} rounds of "
-        f"{settings['seconds']} s. Bars: at least {BAR_BARE:.0%} of bare stepping at 256 worlds or more; at least 3 times "
-        f"the better of Gymnasium's Sync and AsyncVectorEnv ({settings['gymnasium_envs']} worlds) on HalfCheetah, "
-        f"{BAR_OTHERS} times on the others; EnvPool's speed where it is installed. {where['cpu']}, {where['cores']} cores, "
-        f"load {where['load_before']:.1f} before and {where['load_after']:.1f} after; MuJoCo {where['mujoco']}, "
-        f"torch {where['torch']}, Gymnasium {where['gymnasium']}."
+        f"{settings['seconds']} s. Bars: at least {BAR_BARE:.0%} of bare stepping at 256 worlds or more; at least 3 "
+        f"times the better of Gymnasium's SyncVectorEnv and AsyncVectorEnv ({settings['gymnasium_envs']} worlds) on "
+        f"HalfCheetah, {BAR_OTHERS} times on the others; EnvPool's speed where it is installed. {where['cpu']}, "
+        f"{where['cores']} cores, load {where['load_before']:.1f} before and {where['load_after']:.1f} after; "
+        f"MuJoCo {where['mujoco']}, torch {where['torch']}, Gymnasium {where['gymnasium']}."
     )
     return "\n".join(["# Throughput", "", note, "", *lines, "", "Command: `python -m benchmarks.throughput`", ""])
 

@@ -6,7 +6,7 @@ something better has been found): tournament selection, crossover, mutation, and
 from what ranked well so far. It is the offline default, and the baseline that every method with a language model
 must beat.
 
-Its whole memory is the study's record: programs carry their genes (see `programs`), scores come with the candidates.
+Its whole memory is the study's record: a program is its own genome (see `programs`), its score is the candidate's.
 """
 
 from __future__ import annotations

@@ -139,6 +139,8 @@ def _reshape(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: ra
     if not terms:
         return None
     term = rng.choice(terms)
+    if term.readout is None:
+        return None
     size = magnitude(term, vocabulary.fields)
     changed = goal_term((term.readout, term.weight > 0), vocabulary, rng, weight=size)
     if changed.form == term.form:

@@ -13,10 +13,10 @@ from envreward.fields import Field
 from envreward.studies.records import Candidate
 
 from .programs import parse
-from .terms import Genome, Readout, Term
+from .terms import Genome, Readout
 
-Direction: TypeAlias = tuple[Readout | None, bool]
-"""A read-out (``None``: the constant) and whether it is rewarded (true) or penalised."""
+Direction: TypeAlias = tuple[Readout, bool]
+"""A read-out and whether it is rewarded (true) or penalised."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,8 @@ class Individual:
     """Steps, at the end of its training."""
 
 
-def direction(term: Term) -> Direction:
-    """Return what ``term`` pays for, its numbers left out."""
-    return term.readout, term.weight > 0
-
-
 def read_population(history: Iterable[Candidate], fields: Mapping[str, Field]) -> list[Individual]:
-    """Return the candidates of ``history`` that carry genes, in order of proposal."""
+    """Return the candidates of ``history`` whose programs are genomes, in order of proposal."""
     found = []
     for candidate in history:
         genome = parse(candidate.source or candidate.answer, fields)
@@ -89,7 +84,7 @@ def credit(population: Sequence[Individual]) -> dict[Direction, float]:
     place = {individual.id: 1.0 - i / max(1, len(order) - 1) for i, individual in enumerate(order)}
     seen: defaultdict[Direction, list[float]] = defaultdict(list)
     for individual in population:
-        for key in {direction(term) for term in individual.genome.terms}:
+        for key in {(t.readout, t.weight > 0) for t in individual.genome.terms if t.readout is not None}:
             seen[key].append(place.get(individual.id, 0.0) - 0.5)
     return {key: sum(values) / (len(values) + 1) for key, values in seen.items()}
 

@@ -16,6 +16,10 @@ from .terms import Form, Genome, Readout, Term, readouts
 MAX_TERMS = 6
 """More terms than this cannot be told apart by a few dozen trainings, nor read at a glance."""
 
+BONUS_CHANCE, EFFORT_CHANCE, SECOND_CHANCE = 0.6, 0.5, 0.5
+"""How often a new reward gets a bonus for lasting, a penalty on effort, and a second goal."""
+
+_MENTIONED_UP, _DISTANCE_UP = 2 / 3, 0.35
 _FORMS: Mapping[Form, float] = {"linear": 5, "tanh": 2, "near": 2, "above": 1, "square": 1, "within": 0.5}
 
 
@@ -40,8 +44,8 @@ class Vocabulary:
         """
         weights: dict[Direction, float] = {}
         for readout, weight in self.prior.weights.items():
-            up = 0.35 if self.fields[readout.field].role == "distance" else 0.5
-            up = 2 / 3 if readout in self.prior.mentioned and up == 0.5 else up
+            up = _MENTIONED_UP if readout in self.prior.mentioned else 0.5
+            up = _DISTANCE_UP if self.fields[readout.field].role == "distance" else up
             for sign, share in ((True, up), (False, 1 - up)):
                 weights[readout, sign] = (
                     weight * share * math.exp(self.credit_gain * self.credit.get((readout, sign), 0.0))
@@ -71,8 +75,6 @@ def stratified(weights: Mapping[Direction, float], n: int, rng: random.Random) -
 def goal_term(goal: Direction, vocabulary: Vocabulary, rng: random.Random, weight: float = 1.0) -> Term:
     """Return a term of random form that pays for (or against) a read-out, of magnitude about ``weight``."""
     readout, positive = goal
-    if readout is None:
-        return Term(form="constant", readout=None, weight=weight if positive else -weight)
     declared = vocabulary.fields[readout.field]
     unit = typical(readout, declared)
     if declared.dtype != "float32" or declared.role == "flag":
@@ -109,13 +111,13 @@ def alive_term(rng: random.Random) -> Term:
 def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random) -> Genome:
     """Return a new reward for ``goal``: its term; by chance a bonus for lasting, an effort penalty, a second goal."""
     terms: list[Term] = [goal_term(goal, vocabulary, rng)]
-    if vocabulary.episodes_end_early and rng.random() < 0.6:
+    if vocabulary.episodes_end_early and rng.random() < BONUS_CHANCE:
         terms.append(alive_term(rng))
     effort = effort_term(vocabulary.fields, rng)
-    if effort is not None and rng.random() < 0.5:
+    if effort is not None and rng.random() < EFFORT_CHANCE:
         terms.append(effort)
     second = vocabulary.draw(rng)
-    if second[0] != goal[0] and rng.random() < 0.5:
+    if second[0] != goal[0] and rng.random() < SECOND_CHANCE:
         terms.append(goal_term(second, vocabulary, rng, weight=log_uniform(rng, 0.1, 1.0)))
     return Genome(tuple(terms)).normalised(vocabulary.fields)
 

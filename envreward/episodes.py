@@ -1,14 +1,33 @@
-"""Episode bookkeeping over a stream of transitions: success, fitness, length and return of each episode that ends."""
+"""Transitions of N worlds, and bookkeeping over them: success, fitness, length and return of each episode that ends."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from envreward.vector_env import Transition
+
+class Transition(NamedTuple):
+    """What one step of N worlds gave."""
+
+    obs: Tensor
+    """``[N, *obs_shape]`` after autoreset: worlds that ended show their new episode's first observation."""
+    final_obs: Tensor
+    """``[N, *obs_shape]`` before autoreset; the same object as ``obs`` when no world was reset."""
+    terminated: Tensor
+    """bool ``[N]``."""
+    truncated: Tensor
+    """bool ``[N]``; never true together with ``terminated``."""
+    state: dict[str, Any]
+    """The requested fields: values after the action and before autoreset; ``prev_*`` those before the action."""
+    success: Tensor
+    """bool ``[N]``; the private success field at this step."""
+    fitness: Tensor
+    """float ``[N]``; the private per-step fitness."""
+    broken: Tensor
+    """bool ``[N]``; worlds whose physics broke in this step: truncated, all else shows their state before it."""
 
 
 class Episodes(NamedTuple):
@@ -57,7 +76,7 @@ class EpisodeTracker:
         self._success |= transition.success
         self._length += 1
         self._add_fitness(transition.fitness)
-        given: dict[str | None, Tensor] = {**(components or {})}
+        given: dict[str | None, Tensor] = dict(components.items()) if components else {}
         if reward is not None:
             given[None] = reward  # no component can be called None
         for name, value in given.items():

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envreward.vector_env import RewardChoice, TaskVectorEnv, make_vector_env
+from envreward.rewards.choice import RewardChoice
+from envreward.vector_env import TaskVectorEnv, make_vector_env
 
 
 class TaskEnv(gym.Env[Any, Any]):
@@ -34,17 +35,17 @@ class TaskEnv(gym.Env[Any, Any]):
         return obs[0].numpy(), {}
 
     def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
-        """Apply ``action``, used as it is. ``info`` holds success, fitness, broken and each reward component by name."""
+        """Apply ``action`` as it is. ``info`` holds success, fitness, broken and each reward component by name."""
         batch = torch.as_tensor(np.asarray(action))[None]
         obs, reward, terminated, truncated, info = self.vector_env.step(batch)
         components = {name: float(value[0]) for name, value in info.pop("reward_components").items()}
         scalars = {name: value[0].item() for name, value in info.items() if isinstance(value, Tensor)}
         return obs[0].numpy(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), {**scalars, **components}
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return a picture, uint8 ``[480, 480, 3]``, in ``rgb_array`` mode, else ``None``."""
-        frames = self.vector_env.render()
-        return None if frames is None else frames[0]
+        frames: Any = self.vector_env.render()
+        return None if frames is None else np.asarray(frames[0])
 
     def close(self) -> None:
         """Release the world and its renderer."""

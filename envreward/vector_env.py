@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -23,37 +22,15 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from envreward import noise
+from envreward.episodes import Transition as Transition  # re-exported: it is what `TaskVectorEnv.advance` returns
 from envreward.errors import ConfigError
 from envreward.fields import PREV, resolve
 from envreward.registry import make_task
-from envreward.rewards.function import FunctionReward, RewardFunction, RewardOutput
+from envreward.rewards.choice import RewardChoice, choose_reward
+from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.task import SimTask, Task
 
-RewardChoice: TypeAlias = Literal["expert", "sparse", "none"] | str | Path | RewardFunction | None
-"""``expert``, ``sparse``, ``none``, the path of a reward program, or a reward function. ``None``: expert, else sparse."""
-
 _PRIVATE = ("failure", "success", "fitness")
-
-
-class Transition(NamedTuple):
-    """What one step of N worlds gave."""
-
-    obs: Tensor
-    """``[N, *obs_shape]`` after autoreset: worlds that ended show their new episode's first observation."""
-    final_obs: Tensor
-    """``[N, *obs_shape]`` before autoreset; the same object as ``obs`` when no world was reset."""
-    terminated: Tensor
-    """bool ``[N]``."""
-    truncated: Tensor
-    """bool ``[N]``; never true together with ``terminated``."""
-    state: dict[str, Any]
-    """The requested fields of this transition: values after the action and before autoreset; ``prev_*`` before the action."""
-    success: Tensor
-    """bool ``[N]``; the private success field at this step."""
-    fitness: Tensor
-    """float ``[N]``; the private per-step fitness."""
-    broken: Tensor
-    """bool ``[N]``; worlds whose physics broke in this step: truncated, all else shows their state before it."""
 
 
 class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
@@ -376,37 +353,6 @@ class SimVectorEnv(TaskVectorEnv):
             self._renderer = None
 
 
-def choose_reward(task: Task, reward: RewardChoice = None) -> RewardFunction | None:
-    """Return the reward function that ``reward`` names, or ``None`` for ``"none"``.
-
-    The path of a program makes it run in this process, after the static check alone: give only programs you trust.
-    Searches and trainings never do this; they run programs in a sandbox.
-
-    Raises:
-        ConfigError: The task has no expert reward, or there is no such file.
-        RewardError: The program breaks a rule of reward programs.
-    """
-    if reward is None:
-        return task.expert or task.sparse
-    if reward == "expert":
-        if task.expert is None:
-            raise ConfigError(f"{task.spec.id} has no published expert reward; use reward='sparse' or a program")
-        return task.expert
-    if reward == "sparse":
-        return task.sparse
-    if reward == "none":
-        return None
-    if isinstance(reward, (str, Path)):
-        path = Path(reward)
-        if not path.is_file():
-            raise ConfigError(f"reward {str(reward)!r} is neither expert, sparse, none nor a file")
-        from envreward.rewards.program import RewardProgram
-
-        program: RewardFunction = RewardProgram.from_source(path.read_text(), task.fields)
-        return program
-    return reward
-
-
 def make_vector_env(
     env_id: str,
     num_envs: int = 1,
@@ -422,7 +368,7 @@ def make_vector_env(
     Args:
         env_id: ``EnvReward/Hopper-v0``; namespace and version may be left out.
         num_envs: N.
-        reward: See `choose_reward`; ``None``: the expert reward where one is published, else the sparse one.
+        reward: See `envreward.rewards.choice`; ``None``: the expert reward where one is published, else the sparse one.
         num_threads: Threads that step the physics; 0: one per CPU.
         max_episode_steps: Steps after which an episode is truncated; ``None``: the task's own horizon.
         autoreset: Whether worlds that ended begin a new episode in the same step.

@@ -24,7 +24,7 @@ FLOORS = [
     ["envreward.registry", "envreward.episodes"],
     ["envreward.task"],
     ["envreward.rewards", "envreward.llm", "envreward.sandbox"],
-    ["envreward.task_spec", "envreward.fields", "envreward.sims", "envreward.noise"],
+    ["envreward.task_spec", "envreward.fields", "envreward.sims", "envreward.noise", "envreward.rendering"],
     ["envreward.seccomp"],
     ["envreward.errors"],
 ]
@@ -33,7 +33,12 @@ CONCRETE = ("envreward.envs", "envreward.designers", "envreward.sandboxes")
 
 def _modules() -> dict[str, Path]:
     modules = {}
-    for top, prefix in (("envreward", ""), ("envs", "envreward."), ("designers", "envreward."), ("sandboxes", "envreward.")):
+    for top, prefix in (
+        ("envreward", ""),
+        ("envs", "envreward."),
+        ("designers", "envreward."),
+        ("sandboxes", "envreward."),
+    ):
         for path in sorted((ROOT / top).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             if top == "envreward" and len(parts) > 1 and parts[1] in ("envs", "designers", "sandboxes"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +41,15 @@ class Command:
             sys.stdout.write(f"no runs in {root}; begin one with `envreward design --env Hopper`\n")
             return 0
         table = Table(box=None, header_style="dim")
-        for name in ("run", "task", "designer", "state", "best", "fitness", "success", "time", "cost", "begun"):
+        for name in ("run", "task", "designer", "state", "best", "fitness", "success", "time", "cost"):
             table.add_column(name, justify="right" if name in ("fitness", "success", "time", "cost") else "left")
         for row in rows:
-            table.add_row(*map(_cell, _texts(row)))
-        Console().print(table)
+            table.add_row(*map(Text, _texts(row)))
+        console = Console()
+        console.print(table)
+        for row in rows:
+            if "reason" in row:
+                console.print(Text(f"{row['run']}: {row['reason']}"), soft_wrap=True)
         return 0
 
 
@@ -67,7 +70,7 @@ def _row(folder: Path) -> dict[str, Any]:
                 "started": store.started(),
             }
     except (EnvRewardError, OSError) as error:  # one damaged run does not hide the others
-        return {"run": folder.name, "state": f"unreadable: {error}"}
+        return {"run": folder.name, "state": "unreadable", "reason": str(error)}
 
 
 def _texts(row: dict[str, Any]) -> list[str]:
@@ -83,9 +86,4 @@ def _texts(row: dict[str, Any]) -> list[str]:
         percent(row["success"]),
         duration(row["wall_s"]),
         money(row["cost_usd"]),
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"])),
     ]
-
-
-def _cell(text: str) -> Text:
-    return Text(text)

@@ -78,7 +78,9 @@ def parse_source(source: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in a program are its own affair
-            return ast.parse(source)
+            tree = ast.parse(source)
+            compile(tree, "<reward program>", "exec", dont_inherit=True)  # finds e.g. `return` outside a function
+            return tree
     except SyntaxError as error:
         if error.lineno is not None and error.lineno >= source.count("\n"):
             fix = "The code seems to be cut off: give the whole program, and make it shorter."

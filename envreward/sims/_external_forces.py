@@ -77,7 +77,7 @@ class _RungeKuttaStage:
         on_joints = (model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT).all()
         if list(free) != [0] or not on_joints or sorted(driven) != list(range(1, model.njnt)):
             raise ValueError(
-                "external_forces() with Runge-Kutta needs one free joint, the first, and one actuator on each other joint"
+                "external_forces() with Runge-Kutta needs a free joint, the first, and one actuator on each other joint"
             )
         self._body = int(model.jnt_bodyid[0])
         self._hinge_qpos = model.jnt_qposadr[driven]
@@ -100,7 +100,9 @@ class _RungeKuttaStage:
         # cvel is the velocity at the tree's centre of mass; a free joint's qvel is that of the body's own origin,
         # with the rotation in the body's frame
         x, y, z = (xpos - centre).T
-        spin = np.stack((cvel[:, 1] * z - cvel[:, 2] * y, cvel[:, 2] * x - cvel[:, 0] * z, cvel[:, 0] * y - cvel[:, 1] * x))
+        spin = np.stack(
+            (cvel[:, 1] * z - cvel[:, 2] * y, cvel[:, 2] * x - cvel[:, 0] * z, cvel[:, 0] * y - cvel[:, 1] * x)
+        )
         qvel[ids, :3] = cvel[:, 3:] + spin.T
         qvel[ids, 3:6] = (angular @ rotation)[:, 0]
         qvel[np.ix_(ids, self._hinge_qvel)] = self._from["actuator_velocity"][ids] / self._gear

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 class Sim(Protocol):
     """N worlds of one MuJoCo model.
 
-    Any MjData field is an attribute: ``sim.qpos`` is a torch view ``[N, nq]``, ``sim.xpos`` ``[N, nbody, 3]``. Views are
-    live. Writing to a state field (``qpos qvel ctrl mocap_pos mocap_quat``) sets the worlds' state at the next call;
-    other fields are outputs. After `step`, derived fields are one substep behind the state, as with ``mj_step``.
+    Any MjData field is an attribute: ``sim.qpos`` is a torch view ``[N, nq]``, ``sim.xpos`` ``[N, nbody, 3]``. Views
+    are live. Writing to a state field (``qpos qvel ctrl mocap_pos mocap_quat``) sets the worlds' state at the next
+    call; other fields are outputs. After `step`, derived fields are one substep behind the state, as with ``mj_step``.
     """
 
     model: mujoco.MjModel
     num_worlds: int
     device: torch.device
+    failed: Tensor
+    """bool ``[N]``; worlds whose last `step` broke (non-finite or huge numbers) and that were put back to before it."""
 
     def __getattr__(self, name: str) -> Tensor: ...
 
@@ -39,7 +41,7 @@ class Sim(Protocol):
         ...
 
     def external_forces(self) -> Tensor:
-        """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m and N) as ``mj_rnePostConstraint`` would give it after the last `step`."""
+        """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m, N), live, as ``mj_rnePostConstraint`` gives it after `step`."""
         ...
 
     def save(self) -> dict[str, Tensor]:

@@ -7,8 +7,11 @@ from types import TracebackType
 import mujoco
 
 
-class collect_messages:  # noqa: N801 - used like a function; a class because it is entered in every step
-    """Collect what MuJoCo warns of inside the ``with`` block; the handler that was set before is put back."""
+class collect_messages:
+    """Collect what MuJoCo warns of inside the ``with`` block; the handler that was set before is put back.
+
+    A class and not a generator, because it is entered in every step.
+    """
 
     def __enter__(self) -> list[str]:
         self._before = mujoco.get_mju_user_warning()

@@ -30,7 +30,8 @@ class MujocoBatch:
 
     Attributes:
         failed: bool ``[N]``; worlds whose last `step` gave non-finite or huge numbers, got a NaN control, or made
-            MuJoCo raise. They are back in the state they had before that step, with their controls at zero.
+            MuJoCo raise. They are back in the state they had before that step, with all inputs (controls, applied
+            forces, mocap poses) at the model's defaults.
     """
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int = 1) -> None:
@@ -47,10 +48,10 @@ class MujocoBatch:
         self.failed = torch.zeros(num_worlds, dtype=torch.bool)
         self._batch = Batch(model, num_worlds, num_threads)
         self._num_threads = num_threads
-        self._before = np.empty_like(self._batch.state)
         self._default = self._batch.state[0].copy()
         self._counts = self._batch.warning[:, :, _COUNT]
         self._moving = self._batch.state[:, : _size_of_moving_state(model)]
+        self._before = self._moving.copy()
         self._none_failed = self.failed
         self._forces: ExternalForces | None = None
 
@@ -79,7 +80,7 @@ class MujocoBatch:
 
     def step(self, nstep: int = 1) -> None:
         """Advance all worlds by ``nstep`` substeps; worlds that break are put back and flagged in `failed`."""
-        np.copyto(self._before, self._batch.state)
+        np.copyto(self._before, self._moving)
         broken = np.zeros(self.num_worlds, dtype=bool)
         with collect_messages() as messages:
             if self._forces is None:
@@ -99,8 +100,8 @@ class MujocoBatch:
         if broken.any():
             self.failed = torch.from_numpy(broken)
             ids = np.flatnonzero(broken)
-            self._batch.state[ids] = self._before[ids]
-            self._batch.bind("ctrl")[ids] = 0.0
+            self._batch.state[ids] = self._default
+            self._moving[ids] = self._before[ids]
             self._batch.forward(ids)
 
     @staticmethod
@@ -128,7 +129,7 @@ class MujocoBatch:
         self._batch.forward(ids.numpy())
 
     def external_forces(self) -> Tensor:
-        """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m, N), a live view, as ``mj_rnePostConstraint`` gives it after `step`.
+        """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m, N), live, as ``mj_rnePostConstraint`` gives it after `step`.
 
         The first call switches the computation on, at the price of one more forward pass per `step`; until the
         next step, and for worlds that were reset since the last one, it is zero, as in a fresh ``MjData``.

@@ -26,6 +26,6 @@ def advantages(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float, gae
     result = torch.empty_like(rewards)
     running = torch.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):
-        running = torch.addcmul(deltas[t], decay[t], running)
+        running = deltas[t] + decay[t] * running
         result[t] = running
     return result

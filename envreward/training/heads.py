@@ -77,7 +77,7 @@ class GaussianHead:
 
     def sample(self, nets: StackedActorCritic, output: Tensor, noise: Tensor) -> Tensor:
         """Return ``mean + std * noise``, float32 ``[M, B, A]``."""
-        return torch.addcmul(output, nets.log_std.exp(), noise)
+        return output + nets.log_std.exp() * noise
 
     def score(self, nets: StackedActorCritic, output: Tensor, action: Tensor) -> Scored:
         """Return the normal log-density and entropy (``[M, 1]``), both summed over the action's entries."""

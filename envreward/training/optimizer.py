@@ -29,19 +29,20 @@ class StackedAdam:
         """Take one step in the rows that are active and leave the others as they are.
 
         Args:
-            gradients: Float32 ``[M, P]``; overwritten.
+            gradients: Float32 ``[M, P]``.
             learning_rate: Of each row, float ``[M, 1]``.
             active: Bool ``[M, 1]``.
         """
         share1, share2 = ((1 - beta) * active.to(torch.float32) for beta in BETAS)
         self.steps += active
         self.first.lerp_(gradients, share1)
-        self.second.lerp_(torch.mul(gradients, gradients, out=gradients), share2)
+        self.second.lerp_(torch.mul(gradients, gradients, out=self._scratch), share2)
         # m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps), with the corrections moved into per-row factors
-        steps = self.steps.clamp(min=1)
-        correction = (1 - BETAS[1] ** steps).sqrt()
-        factor = (-learning_rate * active * correction / (1 - BETAS[0] ** steps)).to(torch.float32)
-        denominator = torch.sqrt(self.second, out=gradients).add_((EPS * correction).to(torch.float32))
+        steps = self.steps.clamp(min=1)[:, 0].tolist()
+        bias = torch.tensor([[1 - BETAS[0] ** s, 1 - BETAS[1] ** s] for s in steps], dtype=torch.float64)
+        correction = bias[:, 1:].sqrt()
+        factor = (-learning_rate * active * correction / bias[:, :1]).to(torch.float32)
+        denominator = torch.sqrt(self.second, out=self._scratch).add_((EPS * correction).to(torch.float32))
         self.weights.add_(torch.div(self.first, denominator, out=self._scratch).mul_(factor))
 
 

@@ -11,7 +11,7 @@ import abc
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import gymnasium as gym
 import mujoco
@@ -95,7 +95,7 @@ class LocomotionTask(SimTask):
         self.start(ids, self.qpos0 + noise[:, :nq], velocity)
 
     def start(self, ids: Tensor, qpos: Tensor, qvel: Tensor) -> None:
-        """Start an episode in the worlds ``ids`` (sorted int64 ``[k]``) from ``qpos`` ``[k, nq]``, ``qvel`` ``[k, nv]``."""
+        """Start an episode in the worlds ``ids`` (sorted, int64 ``[k]``) at ``qpos [k, nq]`` and ``qvel [k, nv]``."""
         self.sim.reset(ids)
         self.sim.qpos[ids] = qpos
         self.sim.qvel[ids] = qvel
@@ -120,7 +120,7 @@ class LocomotionTask(SimTask):
 
     @abc.abstractmethod
     def position(self) -> Tensor:
-        """Return the position whose rate of change is the published velocity, ``[N, 1 or 2]``, m; it may be a live view."""
+        """Return the position whose rate of change is the published velocity, ``[N, 1 or 2]``, m; maybe a live view."""
 
     def velocity(self, axis: int) -> Tensor:
         """Return the mean velocity over the last control step along x (0) or y (1), ``[N]``, m/s."""
@@ -132,7 +132,7 @@ class LocomotionTask(SimTask):
 
     @abc.abstractmethod
     def healthy(self) -> Tensor:
-        """Return whether the published health test holds, bool ``[N]``; an episode of the published task ends when not."""
+        """Return whether the published health test holds, bool ``[N]``; the published task ends when it does not."""
 
 
 def asset_path(name: str) -> Path:
@@ -187,7 +187,7 @@ def forward_reward(
     contact_weight: float = 0.0,
     max_contact_cost: float = float("inf"),
 ) -> RewardOutput:
-    """Gymnasium v5's reward of its MuJoCo robots (``_get_rew`` of gymnasium/envs/mujoco/*_v5.py); components as its info."""
+    """Gymnasium v5's reward of its robots (``_get_rew`` of gymnasium/envs/mujoco/*_v5.py); components as its info."""
     components = {"reward_forward": forward_weight * x_velocity, "reward_ctrl": -ctrl_weight * action.square().sum(-1)}
     if contact_forces is not None:
         cost = contact_weight * contact_forces.square().sum((-2, -1))
@@ -201,7 +201,9 @@ def forward_reward(
 def published(parameters: tuple[str, ...], **weights: float) -> FunctionReward:
     """Return `forward_reward` over ``parameters`` with Gymnasium's ``weights``."""
     return FunctionReward(
-        parameters, functools.partial(forward_reward, **weights), doc="Gymnasium v5's reward, to 1e-6 the same numbers"
+        parameters,
+        functools.partial(forward_reward, **cast("Any", weights)),
+        doc="Gymnasium v5's reward, to 1e-6 the same numbers",
     )
 
 
@@ -213,4 +215,4 @@ def _progress(fitness: Tensor, prev_fitness: Tensor) -> RewardOutput:
 SPARSE_PROGRESS = FunctionReward(
     ("fitness", "prev_fitness"), _progress, doc="metres gained in this step: the fitness itself, handed out as it grows"
 )
-"""The sparse reward of the published tasks: the fitness function itself, as Eureka's baseline "Sparse" (arXiv:2310.12931)."""
+"""The sparse reward of the published tasks: the fitness itself, as Eureka's baseline "Sparse" (arXiv:2310.12931)."""

@@ -23,7 +23,7 @@ _JOINTS = ("back_thigh", "back_shin", "back_foot", "front_thigh", "front_shin", 
 
 
 class HalfCheetah(PlanarTask):
-    """Run forward; dynamics, observation, reward and reset of gymnasium/envs/mujoco/half_cheetah_v5.py. Never terminates.
+    """Run forward; dynamics, observation, reward, reset of gymnasium/envs/mujoco/half_cheetah_v5.py. Never terminates.
 
     Success at 240 m: the distance covered in a full episode of 50 s at 4.8 m/s, which earns the reward threshold
     that Gymnasium registers (4800) before the control cost.

@@ -132,7 +132,7 @@ class Humanoid(SpatialTask):
         return self._centres @ self._to_centre
 
     def observe(self) -> Tensor:
-        """Return Gymnasium's observation: ``qpos`` without x and y, ``qvel``, ``cinert``, ``cvel``, motor and contact forces."""
+        """Return Gymnasium's: ``qpos`` without x and y, ``qvel``, ``cinert``, ``cvel``, motor and contact forces."""
         return torch.cat(self._observed, dim=1)
 
     def healthy(self) -> Tensor:

@@ -26,7 +26,7 @@ def _upright(fitness: Tensor) -> RewardOutput:
 
 
 class InvertedPendulum(LocomotionTask):
-    """Balance the pole; dynamics, observation, reward, termination and reset of gymnasium/envs/mujoco/inverted_pendulum_v5.py.
+    """Balance the pole; all of it as in gymnasium/envs/mujoco/inverted_pendulum_v5.py.
 
     Success: upright for 950 steps, the reward threshold that Gymnasium registers.
     """

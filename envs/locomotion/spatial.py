@@ -39,7 +39,7 @@ class SpatialTask(LocomotionTask):
 
 
 def up_axis_height(quat: Tensor) -> Tensor:
-    """Return the z component, ``[N]``, of the z axis of a body with orientation ``quat`` ``[N, 4]`` (w, x, y, z; unit)."""
+    """Return the z component, ``[N]``, of the z axis of a body turned by ``quat`` ``[N, 4]`` (w, x, y, z; unit)."""
     return 1.0 - 2.0 * (quat[:, 1].square() + quat[:, 2].square())
 
 

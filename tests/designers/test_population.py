@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from envreward.designers.population import credit, direction, is_flat, ranked, read_population, shares, tournament
+from envreward.designers.population import credit, is_flat, ranked, read_population, shares, tournament
 from envreward.designers.programs import render
 from envreward.designers.terms import Genome, Readout, Term
 from envreward.fields import Field
@@ -76,10 +76,10 @@ def test_credit_is_the_mean_rank_drawn_towards_the_median() -> None:
         candidate("c3", term("c"), fitness=None),
     ]
     found = credit(read_population(history, FIELDS))
-    assert found[direction(term("a"))] == pytest.approx((0.5 + 0.0) / 3)
-    assert found[direction(term("b"))] == pytest.approx(0.5 / 2)
-    assert found[direction(term("a", -1.0))] == pytest.approx(-0.5 / 2)
-    assert found[direction(term("c"))] == pytest.approx((-0.5 - 0.5) / 3)
+    assert found[Readout("a"), True] == pytest.approx((0.5 + 0.0) / 3)
+    assert found[Readout("b"), True] == pytest.approx(0.5 / 2)
+    assert found[Readout("a"), False] == pytest.approx(-0.5 / 2)
+    assert found[Readout("c"), True] == pytest.approx((-0.5 - 0.5) / 3)
 
 
 def test_tournaments_prefer_the_better() -> None:

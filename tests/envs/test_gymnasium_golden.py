@@ -32,7 +32,7 @@ def actions(low, high, seed):
 
 
 def put(reference, env, world):
-    """Put Gymnasium's environment into the state of one of our worlds, as after its own reset; return its observation."""
+    """Put Gymnasium's environment into the state of one of our worlds, as if after a reset; return its observation."""
     mujoco.mj_resetData(reference.model, reference.data)
     reference.set_state(env.sim.qpos[world].numpy(), env.sim.qvel[world].numpy())
     return reference._get_obs()

@@ -97,6 +97,13 @@ def test_syntax_error_has_its_line() -> None:
     assert info.value.line == 2
 
 
+def test_misplaced_statement_has_its_line() -> None:
+    """Mistakes that only compiling finds are mistakes of syntax too."""
+    with pytest.raises(RewardParseError, match="outside") as info:
+        extract_source("```python\ndef compute_reward(x):\n    y = 1\n    break\n    return y, {}\n```")
+    assert info.value.line == 3
+
+
 def test_cut_off_answer() -> None:
     """An answer cut at the token limit is told apart from a mere mistake."""
     with pytest.raises(RewardParseError, match="cut off"):

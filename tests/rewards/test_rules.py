@@ -115,7 +115,6 @@ FORBIDDEN_LINES = [
     ("import numpy as np", "numpy"),
     ("from os import system", "os"),
     ("from torch import load", "load"),
-    ("from torch import *", r"\*"),
     ("from . import secrets", "import"),
     ("from torch.utils import cpp_extension", "torch.utils"),
     ("x = torso_pos.__class__", "__class__"),
@@ -218,6 +217,7 @@ FORBIDDEN_LINES = [
 
 # Whole programs and a word that the refusal must contain.
 FORBIDDEN_PROGRAMS = [
+    ("from torch import *\ndef compute_reward(torso_height):\n    return torso_height, {}\n", r"\*"),
     ("async def f(): pass\ndef compute_reward(torso_height):\n    return torso_height, {}\n", "async"),
     ("print(1)\ndef compute_reward(torso_height):\n    return torso_height, {}\n", "top level"),
     ("z = zip([1], [2])\ndef compute_reward(torso_height):\n    return torso_height, {}\n", "iterator"),
@@ -289,11 +289,11 @@ TOKENS = """
 def compute_reward torso_height ( ) [ ] { } : , . = == += * ** - + @ -> lambda for in if else return import from torch
 math F exp zeros_like __class__ _x 1 2.5 10**9 'a' f'{x}' x y None True not and or while with as global del try except
 class yield await async match case assert raise pass \n \n    \n        # ; := ... \\ ` ```python ``` ~~~
-""".split(" ")
+"""
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(TOKENS), max_size=60), st.sampled_from([" ", ""]))
+@given(st.lists(st.sampled_from(TOKENS.split(" ")), max_size=60), st.sampled_from([" ", ""]))
 def test_any_text_is_answered(fields: Mapping[str, Field], tokens: list[str], between: str) -> None:
     """Whatever a model answers, reading and checking it ends in a program or in a reward error, never in a crash."""
     head = "def compute_reward(torso_height):\n    x = "

@@ -41,7 +41,7 @@ def verdicts(names: tuple[str, str], sandbox: Sandbox, tmp_path_factory: pytest.
         "good": f'    return x - {previous}, {{"now": x, "before": {previous}}}\n',
         "constant": f"    return torch.ones_like(x), {{'x': x, 'none': 0.0 * {previous}}}\n",
         "hangs": "    for i in range(9999):\n        for j in range(9999):\n            x = x + 1\n    return x, {}\n",
-        "hoards": "    y = [torch.zeros(10000000) for i in range(1000)]\n    return x, {}\n",
+        "hoards": "    y = torch.zeros(10 ** 9)\n    return x, {}\n",
         "mixes": "    return x - x.mean(), {}\n",
         "any": "    return torch.where((x > 0).any(), x, -x), {}\n",
         "squeezes": "    return x.unsqueeze(-1).squeeze(), {}\n",
@@ -53,7 +53,7 @@ def verdicts(names: tuple[str, str], sandbox: Sandbox, tmp_path_factory: pytest.
     answers["no program"] = "I cannot."
     answers["rejected"] = "```python\nimport os\n" + head + "    return x, {}\n```"
     folder = tmp_path_factory.mktemp("verification")
-    return verify(answers, ENV, sandbox, folder, DryRun(timeout_s=2.0, memory_bytes=2**28))
+    return verify(answers, ENV, sandbox, folder, DryRun(timeout_s=3.0, memory_bytes=2**28))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def verdicts(names: tuple[str, str], sandbox: Sandbox, tmp_path_factory: pytest.
     [
         ("good", "ok", ""),
         ("constant", "ok", ""),
-        ("hangs", "timed_out", "2 s"),
+        ("hangs", "timed_out", "3 s"),
         ("hoards", "crashed", "memory"),
         ("mixes", "failed", "depends on the other states"),
         ("any", "failed", "depends on the other states"),

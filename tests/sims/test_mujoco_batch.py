@@ -133,7 +133,7 @@ def test_unknown_attribute_is_refused():
 
 @pytest.mark.parametrize("how", ["velocity", "control"])
 def test_broken_physics_is_put_back_and_flagged(how, capfd, tmp_path, monkeypatch):
-    """A world that blows up is flagged and keeps its state from before; the others and the terminal see nothing of it."""
+    """A world that blows up is flagged and keeps its state from before; others and the terminal see nothing of it."""
     monkeypatch.chdir(tmp_path)
     model = box()
     sim, sound = thrown(model, 3), thrown(model, 3)

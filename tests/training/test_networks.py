@@ -99,5 +99,5 @@ def test_initial_weights_are_orthogonal() -> None:
 def test_names_and_rows_are_inverse() -> None:
     """Splitting a row into named tensors and joining them again gives the row."""
     spec = make_spec()
-    row = torch.randn(spec.size)
+    row = initial_weights(spec, 0.5, torch.Generator())
     assert torch.equal(joined_weights(spec, named_weights(spec, row)), row)

@@ -1,0 +1,56 @@
+"""Which reward an environment pays: one of its task's own, a program's file, or a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from envreward.errors import ConfigError
+from envreward.fields import Field
+from envreward.task_spec import TaskSpec
+
+from .function import FunctionReward, RewardFunction
+
+RewardChoice: TypeAlias = Literal["expert", "sparse", "none"] | str | Path | RewardFunction | None
+"""``expert``, ``sparse``, ``none``, the path of a reward program, a reward function; ``None``: expert, else sparse."""
+
+
+class RewardedTask(Protocol):
+    """What of a `Task` its rewards depend on."""
+
+    spec: TaskSpec
+    fields: Mapping[str, Field]
+    expert: FunctionReward | None
+    sparse: FunctionReward
+
+
+def choose_reward(task: RewardedTask, reward: RewardChoice = None) -> RewardFunction | None:
+    """Return the reward function that ``reward`` names, or ``None`` for ``"none"``.
+
+    The path of a program makes it run in this process, after the static check alone: give only programs you trust.
+    Searches and trainings never do this; they run programs in a sandbox.
+
+    Raises:
+        ConfigError: The task has no expert reward, or there is no such file.
+        RewardError: The program breaks a rule of reward programs.
+    """
+    if reward is None:
+        return task.expert or task.sparse
+    if reward == "expert":
+        if task.expert is None:
+            raise ConfigError(f"{task.spec.id} has no published expert reward; use reward='sparse' or a program")
+        return task.expert
+    if reward == "sparse":
+        return task.sparse
+    if reward == "none":
+        return None
+    if isinstance(reward, (str, Path)):
+        path = Path(reward)
+        if not path.is_file():
+            raise ConfigError(f"reward {str(reward)!r} is neither expert, sparse, none nor a file")
+        from .program import RewardProgram
+
+        program: RewardFunction = RewardProgram.from_source(path.read_text(), task.fields)
+        return program
+    return reward
