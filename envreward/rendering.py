@@ -95,9 +95,7 @@ def _open_context(width: int, height: int) -> Any:
     for backend in (chosen,) if chosen in (*_BACKENDS, "glfw") else _BACKENDS:
         try:
             return importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
-        except (
-            Exception
-        ) as error:  # the boundary to OpenGL drivers, which raise anything from ImportError to AttributeError
+        except Exception as error:  # the boundary to OpenGL drivers: anything from ImportError to AttributeError
             reasons.append(f"{backend}: {str(error).strip().splitlines()[0] if str(error) else type(error).__name__}")
     raise ConfigError(
         f"cannot render here ({'; '.join(reasons)}); on Debian or Ubuntu: apt-get install libegl1 libosmesa6"

@@ -77,7 +77,9 @@ def test_its_process_loads_no_reward(tmp_path: Path) -> None:
         "import sys; from envreward.evaluation import main; main(); "
         "print([m for m in sys.modules if m.startswith(('envreward.rewards.', 'envreward.training.'))])"
     )
-    done = subprocess.run([sys.executable, "-c", code], input=json.dumps(request), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(request), capture_output=True, text=True, check=True
+    )
     loaded = done.stdout
     assert "envreward.training.policy_io" in loaded
     for name in ("rewards.program", "rewards.worker", "rewards.compiler", "training.population", "training.job"):

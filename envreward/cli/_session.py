@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from envreward.studies.loop import StudyResult
 
 
-def run_study(store: StudyStore, crew: Crew) -> int:
-    """Run or go on with a study, write its report and say how it ended; closes ``store``.
+def run_study(store: StudyStore, crew: Crew, *, video: bool) -> int:
+    """Run or go on with a study, write its report (with a film of the winner) and say how it ended; closes ``store``.
 
     Returns:
         0 when a winner was found, 130 after Ctrl-C.
@@ -53,7 +53,7 @@ def run_study(store: StudyStore, crew: Crew) -> int:
         raise
     from envreward.reports import write_report
 
-    report = write_report(folder)
+    report = write_report(folder, video=video)
     _print_end(console, folder, report, result)
     if result.winner is None:
         text = f"no candidate could be trained and scored: {failures}; see `envreward show {folder}`"

@@ -92,6 +92,8 @@ class Command:
     """How the language model is asked."""
     seed: int = 0
     """Decides everything random in the search: same seed and same answers, same result."""
+    video: bool = True
+    """Film the winner's policy for the report."""
     name: MaybeText = None
     """Name of the run (default: task, designer and time)."""
     out: MaybeFolder = None
@@ -106,7 +108,7 @@ class Command:
         config = self.config()
         crew = assemble(config, Spent())
         require_minimum(config, crew.task)
-        return run_study(StudyStore.create(self._folder(config), config, versions()), crew)
+        return run_study(StudyStore.create(self._folder(config), config, versions()), crew, video=self.video)
 
     def config(self) -> StudyConfig:
         """Return the study's settings.

@@ -40,6 +40,8 @@ class Command:
     """New limit on environment steps in all."""
     max_trainings: MaybeInt = None
     """New limit on policies trained in all."""
+    video: bool = True
+    """Film the winner's policy for the report."""
 
     def run(self) -> int:
         """Open the study and see it through."""
@@ -68,7 +70,7 @@ class Command:
         except BaseException:
             store.close()
             raise
-        return run_study(store, crew)
+        return run_study(store, crew, video=self.video)
 
     def _budget(self, old: Budget) -> Budget:
         new: dict[str, Any] = {

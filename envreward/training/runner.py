@@ -66,15 +66,19 @@ class TrainingHandle:
 
     @property
     def steps_done(self) -> int:
-        """Environment steps of all members together that count towards `steps_total`."""
+        """Environment steps of all members together, of `steps_total`."""
         self._read()
-        return sum(min(steps, self.job.total_steps) for steps in self._steps.values())
+        return sum(self._counted(key, steps) for key, steps in self._steps.items())
 
     @property
     def steps_total(self) -> int:
         """Environment steps that all members together will have taken; fewer once some have ended early."""
-        results = (MemberResult.load(self.folder, m.key) for m in self.job.members)
-        return sum(min(r.steps, self.job.total_steps) if r else self.job.total_steps for r in results)
+        return sum(self._counted(key, self.job.total_steps) for key in self._steps)
+
+    def _counted(self, key: str, steps: int) -> int:
+        """Return a member's final steps once it has ended, before that ``steps``, without the last rollout's surplus."""
+        result = MemberResult.load(self.folder, key)
+        return min(result.steps if result is not None else steps, self.job.total_steps)
 
     def kill(self) -> None:
         """Stop the training, if it runs; starting it again in the same folder goes on from its last checkpoint."""

@@ -1,14 +1,16 @@
 """Reference behaviours: for each task something that fulfils it and something that does not.
 
-Two kinds. *Policies* act in the real physics: feedback controllers and gaits written by hand. *Playbacks* put the
-robot through a sequence of poses instead of stepping the physics; they show that a task's own logic says yes to the
-right motion and no to a wrong one, not that the robot can do it.
+Two kinds. *Policies* act in the real physics: feedback controllers and gaits written by hand, and small networks that
+PPO found, in ``assets`` (each file's metadata holds the reward that trained it). *Playbacks* put the robot through a
+sequence of poses instead of stepping the physics; they show that a task's own logic says yes to the right motion and no
+to a wrong one, not that the robot can do it.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -84,6 +86,31 @@ def half_cheetah_flip(direction: int) -> Behaviour:
         succeeds=True,
         doc="playback: a somersault in an arc 1.5 m high, then standing",
         poses=lambda task: _somersault(task, direction * 2.0 * math.pi, stand_m=-0.145, rise_m=1.5, steps=30, hold=20),
+    )
+
+
+@functools.cache
+def _weights(asset: str) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(Path(__file__).parent / "assets" / f"{asset}.safetensors")
+
+
+def _network(task: Any, step: int, asset: str) -> Tensor:
+    """Return the action of a tanh network on normalised observations, as `envreward.training` trains them."""
+    weights = _weights(asset)
+    x: Tensor = ((task.observe() - weights["obs_mean"]) * weights["obs_scale"]).clamp(-10.0, 10.0).to(torch.float32)
+    layers = sum(name.startswith("actor.") for name in weights) // 2
+    for layer in range(layers):
+        x = torch.addmm(weights[f"actor.{layer}.bias"], x, weights[f"actor.{layer}.weight"])
+        x = torch.tanh(x) if layer < layers - 1 else x
+    return x.clamp(-1.0, 1.0)
+
+
+def trained(name: str, asset: str) -> Behaviour:
+    """Return the policy of the file ``assets/<asset>.safetensors``."""
+    return Behaviour(
+        name, succeeds=True, doc="policy: a network trained by PPO", act=functools.partial(_network, asset=asset)
     )
 
 

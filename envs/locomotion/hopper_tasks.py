@@ -14,7 +14,7 @@ from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.sims import Sim
 from envreward.task import Behaviour
 
-from .behaviours import NULL, hopper_flip
+from .behaviours import NULL, hopper_flip, trained
 from .feet import GeomHeights
 from .flips import FlipTask
 from .goals import GOAL_FIELDS, hold_doc, pose_fitness_doc
@@ -65,7 +65,7 @@ class HopperFrontFlip(HopperFlip):
     success_doc = hold_doc(f"After a net forward turn of 2 pi, without the torso touching the floor: {_STANDING}", 0.2)
     behaviours: tuple[Behaviour, ...] = (
         hopper_flip(1),
-        hopper_flip(-1)._replace(name="back flip", succeeds=False),
+        hopper_flip(-1)._replace(succeeds=False),
         NULL,
     )
 
@@ -104,7 +104,8 @@ class HopperBackFlip(HopperFlip):
     )
     success_doc = hold_doc(f"After a net backward turn of 2 pi, without the torso touching the floor: {_STANDING}", 0.2)
     behaviours: tuple[Behaviour, ...] = (
+        trained("back flip, trained", "hopper_back_flip"),
         hopper_flip(-1),
-        hopper_flip(1)._replace(name="front flip", succeeds=False),
+        hopper_flip(1)._replace(succeeds=False),
         NULL,
     )

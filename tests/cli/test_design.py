@@ -37,7 +37,7 @@ def test_design_without_a_key_in_bubblewrap(cli: Cli, tmp_path: Path) -> None:
     code = cli("show", "mine", "--code").out
     assert "def compute_reward(" in code
     assert "finished" in cli("runs").out
-    again = cli("resume", "mine")
+    again = cli("resume", "mine", "--no-video")
     assert again.code == 0 and "training" not in again.out
 
 

@@ -28,7 +28,7 @@ def begun(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (["--env", "Hoper"], 2, ["unknown environment 'Hoper'", "EnvReward/Hopper-v0"]),
+        (["--env", "Hoper"], 2, ["unknown environment 'Hoper'", "'Hopper'"]),
         (["--env", "Hopper", "--designer", "eureca"], 2, ["unknown designer 'eureca'", "'eureka'"]),
         (["--env", "Hopper", "--sandbox", "bublewrap"], 2, ["unknown sandbox 'bublewrap'", "'bubblewrap'"]),
         (["--env", "Hopper", "--designer", "eureka"], 2, ["name one with --llm", "replay:FILE", "evolve"]),

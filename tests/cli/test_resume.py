@@ -35,6 +35,7 @@ DESIGN = [
     *("design", "--env", "InvertedPendulum", "--designer", "eureka", "--samples", "2", "--iterations", "2"),
     *("--steps", "12288", "--final-seeds", "1", "--episodes", "4", "--sandbox", "process", "--processes", "1"),
     *("--ppo.num-worlds", "8", "--ppo.rollout-steps", "32", "--ppo.minibatch-size", "64", "--ppo.epochs", "4"),
+    "--no-video",
 ]
 
 
@@ -133,7 +134,7 @@ def test_killed_anywhere_resumed_the_same(tmp_path: Path, recording: Path) -> No
             assert code == -signal.SIGKILL
         else:
             assert code == 130 and f"envreward resume {runs / 'broken'}" in err and "Traceback" not in err
-        argv = [*COMMAND, "resume", "broken"]
+        argv = [*COMMAND, "resume", "broken", "--no-video"]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert _result(runs / "broken") == expected

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 as trainer: the same folder format, its policies act as it would, failures stay with their member."""
+"""Stable-Baselines3 as trainer: the same folder format, the same policies, failures stay with their member."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def test_policy_acts_as_sb3_would(trainer: str, make_job, tmp_path: Path) -> Non
 
 def test_in_the_sandbox(make_job, process_sandbox, write_program, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Programs as rewards work as with the population; one that fails loses its own member alone."""
-    rewards = {"good": write_program("good"), "bad": write_program("bad", ("return x_velocity +", "return torch.log(x_velocity - 99.0) +"))}
+    rewards = {
+        "good": write_program("good"),
+        "bad": write_program("bad", ("return x_velocity +", "return torch.log(x_velocity - 99.0) +")),
+    }
     results = run_training(make_job(rewards, trainer="sb3:ppo", processes=2), tmp_path, process_sandbox)
     assert {key: r.status for key, r in results.items()} == {"good": "trained", "bad": "failed"}
     assert results["good"].steps == 1280 and "not finite" in results["bad"].reason
@@ -57,7 +60,13 @@ def test_discrete_actions_need_ppo(make_job, tmp_path: Path) -> None:  # type: i
     from envreward.training.plan import Plan
     from envreward.training.shard import run_shard
 
-    envreward.wrap("CartPole-v1", id="Test/Cart-v0", instruction="Up.", fields={}, success=lambda w: w.steps > 10)
+    envreward.wrap(
+        "CartPole-v1",
+        id="Test/Cart-v0",
+        instruction="Up.",
+        fields={"x": envreward.Field("Position.", read=lambda w: w.obs[:, 0])},
+        success=lambda w: w.steps > 10,
+    )
     job = make_job({"a": "sparse"}, env_id="Test/Cart-v0", trainer="sb3:sac")
     run_shard(job, tmp_path, Plan(stage=0, until=1, shards=(("a",),)), 0, lambda: 0.0)
     result = MemberResult.load(tmp_path, "a")
