@@ -7,10 +7,16 @@ envs"), the reference for what SB3 PPO reaches in one million steps; its ``-v3``
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
+from envreward.training.config import PPOConfig
+
+ROBOTS = ("Hopper", "HalfCheetah", "Walker2d")
 
 ZOO: dict[str, dict[str, Any]] = {
     "Hopper": dict(
@@ -62,9 +68,7 @@ def zoo_return(robot: str, seed: int, steps: int, episodes: int) -> dict[str, An
                 self.rows.append((self.num_timesteps, float(np.mean([info["r"] for info in infos]))))
 
     torch.set_num_threads(1)
-    venv = VecNormalize(
-        DummyVecEnv([lambda: Monitor(gym.make(f"{robot}-v5"))]), gamma=ZOO[robot]["gamma"]
-    )
+    venv = VecNormalize(DummyVecEnv([lambda: Monitor(gym.make(f"{robot}-v5"))]), gamma=ZOO[robot]["gamma"])
     policy_kwargs = dict(
         log_std_init=-2.0, ortho_init=False, activation_fn=torch.nn.ReLU, net_arch=dict(pi=[256, 256], vf=[256, 256])
     )
@@ -73,14 +77,14 @@ def zoo_return(robot: str, seed: int, steps: int, episodes: int) -> dict[str, An
     model.learn(steps, callback=curve)
     wall_s = time.perf_counter() - start
 
-    def act(obs: np.ndarray) -> np.ndarray:
+    def act(obs: NDArray[Any]) -> NDArray[Any]:
         return model.predict(venv.normalize_obs(obs[None]), deterministic=True)[0][0]
 
     returns = episode_returns(robot, act, episodes)
     return {"returns": returns, "final_return": float(np.mean(returns)), "curve": curve.rows, "wall_s": wall_s}
 
 
-def episode_returns(robot: str, act: Any, episodes: int) -> list[float]:
+def episode_returns(robot: str, act: Callable[[NDArray[Any]], NDArray[Any]], episodes: int) -> list[float]:
     """Return the undiscounted returns of ``episodes`` episodes of Gymnasium's own environment, reset seeds 10000 on."""
     import gymnasium as gym
 
@@ -94,3 +98,48 @@ def episode_returns(robot: str, act: Any, episodes: int) -> list[float]:
         returns.append(total)
     env.close()
     return returns
+
+
+class Rate(NamedTuple):
+    """How fast a training went."""
+
+    steps_per_s: float
+    """Environment steps per second of wall-clock, without the start."""
+    steps: int
+    """Steps measured."""
+    start_s: float
+    """Seconds until the first metrics."""
+
+
+def sb3_rate(config: PPOConfig, minibatch_size: int, steps: int) -> Rate:
+    """Measure SB3 PPO on HalfCheetah with our network, worlds, rollout and epochs, and the given minibatch.
+
+    One torch thread: two were slower here, on an idle machine too, for networks of this size.
+    """
+    import gymnasium as gym
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    venv = VecNormalize(DummyVecEnv([lambda: gym.make("HalfCheetah-v5")] * config.num_worlds), gamma=config.gamma)
+    model = PPO(
+        "MlpPolicy",
+        venv,
+        n_steps=config.rollout_steps,
+        batch_size=minibatch_size,
+        n_epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        device="cpu",
+        policy_kwargs={"net_arch": [*config.hidden_sizes], "activation_fn": torch.nn.Tanh},
+    )
+    one = config.num_worlds * config.rollout_steps
+    model.learn(one)
+    begun = time.perf_counter()
+    model.learn(steps, reset_num_timesteps=False)
+    taken = model.num_timesteps - one
+    rate = taken / (time.perf_counter() - begun)
+    venv.close()
+    return Rate(rate, taken, begun - start)

@@ -22,8 +22,9 @@ from envreward.fields import public_fields
 from envreward.studies.designer import Brief, Context
 from envreward.studies.records import Candidate, Proposal
 
+from .credit import credit, predicted
 from .mutation import mutate
-from .population import Individual, credit, is_flat, ranked, read_population, tournament
+from .population import Individual, is_flat, ranked, read_population, tournament
 from .prior import Prior
 from .programs import render
 from .terms import Genome
@@ -44,8 +45,8 @@ class Evolve:
     default_samples: ClassVar[int] = 8
     default_iterations: ClassVar[int] = 3
 
-    parents: float = 0.5
-    """Size of the parent pool as a share of a generation (at least 2): mu / lambda."""
+    parents: float = 0.25
+    """Size of the parent pool as a share of a generation (at least 3): mu / lambda."""
     tournament_size: int = 2
     """Rewards drawn from the pool per parent; the best of them is taken. More is greedier."""
     explore: float = 1.0
@@ -62,14 +63,18 @@ class Evolve:
     """Chance that a child has two parents."""
     mutate_again: float = 0.4
     """Chance of each further mutation after the first."""
+    screen: int = 2
+    """Children drafted for each one proposed: the one whose terms ranked best so far is taken."""
 
     def __post_init__(self) -> None:
         for option in ("parents", "newcomers", "newcomers_flat", "crossover", "mutate_again"):
             if not 0 <= getattr(self, option) <= 1:
                 raise ConfigError(f"evolve: {option} must be between 0 and 1, got {getattr(self, option)}")
-        if self.mutate_again == 1 or self.tournament_size < 1 or self.explore < 0 or self.credit_gain < 0:
+        counts, gains = (self.tournament_size, self.screen), (self.explore, self.credit_gain)
+        if self.mutate_again == 1 or min(counts) < 1 or min(gains) < 0:
             raise ConfigError(
-                "evolve: mutate_again must be below 1, tournament_size at least 1, explore and credit_gain not negative"
+                "evolve: mutate_again must be below 1, tournament_size and screen at least 1, explore and credit_gain "
+                "not negative"
             )
 
     def ask(self, context: Context) -> list[Proposal]:
@@ -83,7 +88,7 @@ class Evolve:
         population = read_population(context.history, fields)
         vocabulary = self._vocabulary(brief, population)
         tried = {individual.genome.key(fields) for individual in population}
-        pool = ranked(population)[: max(2, round(self.parents * samples))]
+        pool = ranked(population)[: max(3, round(self.parents * samples))]
         proposals: list[Proposal] = []
         new = max(1, round(self._share_new(population, context.iteration) * samples))
         for drafts, until in (
@@ -118,9 +123,10 @@ class Evolve:
                 yield fresh(goal, vocabulary, rng), (), "new"
 
     def _children(self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random) -> Iterator[_Draft]:
-        """Yield children of the pool without end; none of an empty pool."""
+        """Yield children of the pool, the more promising of a few drafts each, without end; none of an empty pool."""
         while pool:
-            yield self._child(pool, vocabulary, rng)
+            drafts = [self._child(pool, vocabulary, rng) for _ in range(self.screen)]
+            yield max(drafts, key=lambda draft: predicted(draft[0], vocabulary.credit, vocabulary.fields))
 
     def _child(self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random) -> _Draft:
         """Return a child of one or two parents, who they are, and how it was made."""
@@ -150,7 +156,7 @@ class Evolve:
         return Vocabulary(
             fields=public_fields(brief.fields),
             prior=prior,
-            credit=credit(population),
+            credit=credit(population, public_fields(brief.fields)),
             credit_gain=self.credit_gain,
             episodes_end_early=early,
         )

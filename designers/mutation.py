@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from .population import Individual, shares
-from .prior import typical
+from .prior import magnitude, typical
 from .terms import Genome, Term
 from .variation import (
     MAX_TERMS,
@@ -18,7 +18,6 @@ from .variation import (
     effort_term,
     goal_term,
     log_uniform,
-    magnitude,
     magnitude_of,
     scaled,
 )
@@ -82,7 +81,7 @@ def _add(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: random
 def _drop(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: random.Random) -> Variant:
     if len(genome.terms) < 2:
         return None
-    term = rng.choice(genome.terms)
+    term = _pick(genome.terms, vocabulary, rng)
     return _without(genome, term), f"drop {_name(term, vocabulary)}"
 
 
@@ -105,12 +104,12 @@ def _reread(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: ran
     terms = genome.state_terms
     if not terms:
         return None
-    term = rng.choice(terms)
+    term = _pick(terms, vocabulary, rng)
     if term.readout is None:
         return None
     old = vocabulary.fields[term.readout.field]
     options = {
-        readout: weight
+        readout: weight * vocabulary.appeal((readout, term.weight > 0))
         for readout, weight in vocabulary.prior.weights.items()
         if readout != term.readout
         and (vocabulary.fields[readout.field].role, vocabulary.fields[readout.field].unit) == (old.role, old.unit)
@@ -130,7 +129,7 @@ def _flip(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: rando
     terms = [t for t in genome.state_terms if t.form not in ("near", "within", "square")]
     if not terms:
         return None
-    term = rng.choice(terms)
+    term = _pick(terms, vocabulary, rng)
     return _swap(genome, term, replace(term, weight=-term.weight)), f"sign of {_name(term, vocabulary)}"
 
 
@@ -183,6 +182,12 @@ _OPERATORS: Mapping[_Operator, float] = {
     _rescale: 1.0,
     _flip: 1.0,
 }
+
+
+def _pick(terms: Sequence[Term], vocabulary: Vocabulary, rng: random.Random) -> Term:
+    """Draw a term to be undone, rather one whose direction ranked badly."""
+    odds = [1.0 if t.readout is None else 1.0 / vocabulary.appeal((t.readout, t.weight > 0)) for t in terms]
+    return rng.choices(terms, odds)[0]
 
 
 def _swap(genome: Genome, old: Term, new: Term) -> Genome:

@@ -1,22 +1,17 @@
-"""The evolving population, read back from a study's record, and what its scores say about read-outs."""
+"""The evolving population, read back from a study's record."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from envreward.fields import Field
 from envreward.studies.records import Candidate
 
 from .programs import parse
-from .terms import Genome, Readout
-
-Direction: TypeAlias = tuple[Readout, bool]
-"""A read-out and whether it is rewarded (true) or penalised."""
+from .terms import Genome
 
 
 @dataclass(frozen=True)
@@ -69,24 +64,6 @@ def is_flat(population: Iterable[Individual]) -> bool:
 def tournament(pool: Sequence[Individual], rng: random.Random, size: int) -> Individual:
     """Return the best of ``size`` individuals drawn with replacement from ``pool``, which is ordered best first."""
     return pool[min(rng.randrange(len(pool)) for _ in range(size))]
-
-
-def credit(population: Sequence[Individual]) -> dict[Direction, float]:
-    """Return by direction how much better than the median the rewards that contain it ranked, -0.5 to 0.5.
-
-    The mean rank is shrunk towards the median as by one more observation there, so that a single success
-    does not drown the prior. Individuals without a score rank last. The idea is that of estimation-of-distribution
-    algorithms (Mühlenbein & Paaß 1996, univariate marginals), with ranks in place of truncation.
-    """
-    if is_flat(population):
-        return {}
-    order = ranked(population)
-    place = {individual.id: 1.0 - i / max(1, len(order) - 1) for i, individual in enumerate(order)}
-    seen: defaultdict[Direction, list[float]] = defaultdict(list)
-    for individual in population:
-        for key in {(t.readout, t.weight > 0) for t in individual.genome.terms if t.readout is not None}:
-            seen[key].append(place.get(individual.id, 0.0) - 0.5)
-    return {key: sum(values) / (len(values) + 1) for key, values in seen.items()}
 
 
 def shares(individual: Individual, fields: Mapping[str, Field]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from envreward.fields import Field, Role, public_fields
 from envreward.studies.designer import Brief
 
-from .terms import Readout, readouts
+from .terms import Readout, Term, readouts
 
 ROLE_WEIGHT: Mapping[Role, float] = {
     "position": 2.0,
@@ -46,6 +46,9 @@ TYPICAL: Mapping[str, float] = {
 
 CHANGE_SHARE = 0.05
 """Typical change in one control step as a share of the typical magnitude: steps last tens of milliseconds."""
+
+WHOLE_SHARE, CHANGE_WEIGHT = 0.3, 0.4
+"""Weight of a field's norm and energy as a share of the field's, and of a change as a share of its entry's."""
 
 CLOCK_SHARE = 0.2
 """Weight of a time against other quantities: clocks run whatever the policy does."""
@@ -79,9 +82,10 @@ class Prior:
             options = readouts(name, field)
             for readout in options:
                 score = overlap.get(readout, 0.0)
-                kind_share = 0.4 if readout.kind in ("change", "energy", "norm") and len(options) > 1 else 1.0
                 # A field's weight is shared among its entries, less than evenly: eight joints matter more than one.
-                weight = ROLE_WEIGHT[field.role] * kind_share / math.sqrt(len(options))
+                share = 1.0 / math.sqrt(len(options))
+                share = {"entry": share, "change": CHANGE_WEIGHT * share}.get(readout.kind, WHOLE_SHARE)
+                weight = ROLE_WEIGHT[field.role] * share
                 weight *= CLOCK_SHARE if field.unit == "s" else 1.0
                 weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * score)
                 if score > 0:
@@ -99,6 +103,13 @@ def typical(readout: Readout, field: Field) -> float:
     if readout.kind == "energy":
         return size**2
     return size * math.sqrt(max(1, math.prod(field.shape))) if readout.kind == "norm" else size
+
+
+def magnitude(term: Term, fields: Mapping[str, Field]) -> float:
+    """Return what ``term`` pays, up to sign, where its read-out has its typical magnitude."""
+    if term.readout is None or term.form != "linear":
+        return abs(term.weight)
+    return abs(term.weight) * typical(term.readout, fields[term.readout.field])
 
 
 def _overlap(brief: Brief) -> dict[Readout, float]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from envreward.fields import Field
 
-from .population import Direction
-from .prior import Prior, typical
+from .credit import Direction
+from .prior import Prior, magnitude, typical
 from .terms import Form, Genome, Readout, Term, readouts
 
 MAX_TERMS = 6
@@ -30,7 +30,7 @@ class Vocabulary:
     fields: Mapping[str, Field]
     prior: Prior
     credit: Mapping[Direction, float] = field(default_factory=dict)
-    """See `population.credit`."""
+    """See `credit`."""
     credit_gain: float = 5.0
     """A direction is drawn ``exp(credit_gain * credit)`` times as often as its prior says."""
     episodes_end_early: bool = True
@@ -47,10 +47,12 @@ class Vocabulary:
             up = _MENTIONED_UP if readout in self.prior.mentioned else 0.5
             up = _DISTANCE_UP if self.fields[readout.field].role == "distance" else up
             for sign, share in ((True, up), (False, 1 - up)):
-                weights[readout, sign] = (
-                    weight * share * math.exp(self.credit_gain * self.credit.get((readout, sign), 0.0))
-                )
+                weights[readout, sign] = weight * share * self.appeal((readout, sign))
         return weights
+
+    def appeal(self, direction: Direction) -> float:
+        """Return how much more often than its prior says a direction is to be drawn."""
+        return math.exp(self.credit_gain * self.credit.get(direction, 0.0))
 
     def draw(self, rng: random.Random) -> Direction:
         """Draw one direction."""
@@ -120,13 +122,6 @@ def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random) -> Genome
     if second[0] != goal[0] and rng.random() < SECOND_CHANCE:
         terms.append(goal_term(second, vocabulary, rng, weight=log_uniform(rng, 0.1, 1.0)))
     return Genome(tuple(terms)).normalised(vocabulary.fields)
-
-
-def magnitude(term: Term, fields: Mapping[str, Field]) -> float:
-    """Return what ``term`` pays, up to sign, where its read-out has its typical magnitude."""
-    if term.readout is None or term.form != "linear":
-        return abs(term.weight)
-    return abs(term.weight) * typical(term.readout, fields[term.readout.field])
 
 
 def magnitude_of(genome: Genome, fields: Mapping[str, Field]) -> float:

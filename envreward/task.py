@@ -58,7 +58,7 @@ class Task(abc.ABC):
     success_doc: str = ""
     """When an episode counts as a success, in words a person can check."""
     behaviours: tuple[Behaviour, ...] = ()
-    """Reference behaviours; each installed task has one that succeeds and one that does not (see `envreward.contract`)."""
+    """Reference behaviours; an installed task has one that succeeds and one that does not: see `envreward.contract`."""
     observation_space: gym.spaces.Space[Any]
     """Of one world."""
     action_space: gym.spaces.Space[Any]
@@ -90,8 +90,8 @@ class SimTask(Task):
     def reset(self, ids: Tensor, uniform: Tensor, normal: Tensor) -> None:
         """Write the initial state of the worlds ``ids`` (int64 ``[k]``) and clear their memory.
 
-        ``uniform`` (in [0, 1)) and ``normal`` are float64 ``[k, reset_noise_size]`` random numbers that depend only on each
-        world's own seed and episode number, so that a world never depends on its neighbours.
+        ``uniform`` (in [0, 1)) and ``normal`` are float64 ``[k, reset_noise_size]`` random numbers that depend only
+        on each world's own seed and episode number, so that a world never depends on its neighbours.
         """
 
     @property
@@ -107,7 +107,7 @@ class SimTask(Task):
     def step(self) -> None:
         """Advance the simulator by one control step (``frame_skip`` substeps)."""
 
-    def update(self) -> None:  # noqa: B027 - most tasks keep no memory
+    def update(self) -> None:
         """Update per-world memory from the state after the step, e.g. accumulate a rotation."""
 
     @abc.abstractmethod

@@ -49,13 +49,14 @@ def test_mapped_folders_refuse_their_bare_name(name: str) -> None:
 
 def test_import_is_light() -> None:
     """Importing envreward, as `--help` does, loads neither torch, nor physics, nor the language-model client."""
-    code = "import sys, envreward, envreward.cli.main; print([m for m in ('torch', 'mujoco', 'litellm') if m in sys.modules])"
+    heavy = ("torch", "mujoco", "litellm")
+    code = f"import sys, envreward, envreward.cli.main; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
 
 def test_wheel_works_without_the_checkout(tmp_path: Path) -> None:
-    """The built wheel, in an environment without the checkout, holds every module and data file and finds its plugins."""
+    """The built wheel, without the checkout, holds every module and data file and finds its plugins."""
     wheel_dir = tmp_path / "wheel"
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheel_dir), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True, cwd=tmp_path)

@@ -7,11 +7,18 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envreward.errors import ConfigError
+from envreward.studies.folder import runs_root
 from envreward.training.config import Member, MemberResult, PPOConfig, TrainerName, TrainingJob
 
 from ._options import MaybeFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from envreward.sandbox import Sandbox
 
 _POLL_S = 0.1
 _PROGRAM = "rewards/reward.py"
@@ -51,7 +58,7 @@ class Command:
     track: bool = False
     """Log to Weights & Biases as well; TensorBoard files are always written."""
     out: MaybeFolder = None
-    """Folder to train in (default: a new one under runs/)."""
+    """Folder to train in (default: a new one under $ENVREWARD_RUNS, else runs)."""
 
     def run(self) -> int:
         """Train, score, and print a summary; 0 when at least one policy was trained."""
@@ -95,7 +102,7 @@ class Command:
 
 def _new_folder(env_id: str, reward: str) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"train-{env_id.split('/')[-1]}-{reward}-{stamp}"
+    return runs_root() / f"train-{env_id.split('/')[-1]}-{reward}-{stamp}"
 
 
 def _place(source: Path, out: Path, env_id: str) -> None:
@@ -111,15 +118,15 @@ def _place(source: Path, out: Path, env_id: str) -> None:
     shutil.copyfile(source, target)
 
 
-def _train(job: TrainingJob, out: Path, sandbox: object, console: object, track: bool) -> dict[str, MemberResult]:
+def _train(job: TrainingJob, out: Path, sandbox: Sandbox, console: Console, track: bool) -> dict[str, MemberResult]:
     from envreward.training.progress import TrainingProgress
     from envreward.training.runner import start_training
     from envreward.training.track import WandbMirror
 
     mirror = WandbMirror(job, out.name) if track else None
-    handle = start_training(job, out, sandbox)  # type: ignore[arg-type]
+    handle = start_training(job, out, sandbox)
     try:
-        with TrainingProgress(handle, console) as progress:  # type: ignore[arg-type]
+        with TrainingProgress(handle, console) as progress:
             done = False
             while not done:
                 done = handle.poll()

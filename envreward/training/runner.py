@@ -76,7 +76,7 @@ class TrainingHandle:
         return sum(self._counted(key, self.job.total_steps) for key in self._steps)
 
     def _counted(self, key: str, steps: int) -> int:
-        """Return a member's final steps once it has ended, before that ``steps``, without the last rollout's surplus."""
+        """Return a member's final steps once it has ended, before that ``steps``; never more than were asked for."""
         result = MemberResult.load(self.folder, key)
         return min(result.steps if result is not None else steps, self.job.total_steps)
 

@@ -12,6 +12,9 @@ import pytest
 
 Cli = Callable[..., Any]
 
+# litellm's own types, when a part of it is first imported
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
+
 SMALL = ["--env", "InvertedPendulum", "--samples", "2", "--iterations", "1", "--steps", "2048", "--final-seeds", "1"]
 SMALL += ["--episodes", "4", "--processes", "1", "--ppo.num-worlds", "16"]
 EUREKA = [*SMALL, "--designer", "eureka", "--llm", "openai/scripted", "--sandbox", "process", "--name", "asked"]

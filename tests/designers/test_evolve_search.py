@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -93,7 +92,7 @@ def search(designer: Evolve, seed: int, hidden: Hidden, samples: int = 8, iterat
     return history
 
 
-def mean_best(designer: Evolve, hidden: Hidden, seeds: int = 5) -> float:
+def mean_best(designer: Evolve, hidden: Hidden, seeds: int = 6) -> float:
     return sum(max(c.fitness or 0.0 for c in search(designer, seed, hidden)) for seed in range(seeds)) / seeds
 
 
@@ -101,11 +100,10 @@ RANDOM = Evolve(newcomers=1.0, newcomers_flat=1.0, credit_gain=0.0)
 """The same grammar and prior, and no memory: every reward is drawn as the first ones are."""
 
 
-@pytest.mark.parametrize("hidden", [rise, slide])
-def test_the_search_beats_random_sampling_of_its_own_grammar(hidden: Hidden) -> None:
-    """With 80 trainings, selection and variation reach clearly more than 96 independent draws do."""
-    evolved, drawn = mean_best(Evolve(), hidden), mean_best(RANDOM, hidden)
-    assert evolved > drawn + 0.05, f"evolved {evolved:.3f}, drawn {drawn:.3f}"
+def test_the_search_beats_random_sampling_of_its_own_grammar() -> None:
+    """With 80 trainings, selection and variation reach clearly more than 80 independent draws do."""
+    evolved, drawn = ([mean_best(designer, hidden) for hidden in (rise, slide)] for designer in (Evolve(), RANDOM))
+    assert sum(evolved) / 2 > sum(drawn) / 2 + 0.1, f"evolved {evolved}, drawn {drawn}"
 
 
 def test_later_generations_are_better() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from envreward.designers.population import credit, is_flat, ranked, read_population, shares, tournament
+from envreward.designers.population import is_flat, ranked, read_population, shares, tournament
 from envreward.designers.programs import render
 from envreward.designers.terms import Genome, Readout, Term
 from envreward.fields import Field
@@ -57,29 +57,14 @@ def test_programs_without_genes_are_no_individuals() -> None:
 
 
 def test_equal_scores_say_nothing() -> None:
-    """While no two scores differ there is nothing to select and no credit to give."""
+    """While no two scores differ there is nothing to select."""
     same = read_population([candidate(f"c{i}", term(n), fitness=0.0) for i, n in enumerate("abc")], FIELDS)
-    assert is_flat(same) and credit(same) == {}
+    assert is_flat(same)
     assert is_flat([]) and is_flat(same[:1])
     differing = read_population(
         [candidate("c0", term("a"), fitness=0.0), candidate("c1", term("b"), fitness=0.1)], FIELDS
     )
     assert not is_flat(differing)
-
-
-def test_credit_is_the_mean_rank_drawn_towards_the_median() -> None:
-    """Worked by hand: ranks 1, 0.5, 0 minus 0.5, summed over a direction's rewards, over their number plus one."""
-    history = [
-        candidate("c0", term("a"), term("b"), fitness=5.0),
-        candidate("c1", term("a"), fitness=2.0),
-        candidate("c2", term("a", -1.0), term("c"), fitness=1.0),
-        candidate("c3", term("c"), fitness=None),
-    ]
-    found = credit(read_population(history, FIELDS))
-    assert found[Readout("a"), True] == pytest.approx((0.5 + 0.0) / 3)
-    assert found[Readout("b"), True] == pytest.approx(0.5 / 2)
-    assert found[Readout("a"), False] == pytest.approx(-0.5 / 2)
-    assert found[Readout("c"), True] == pytest.approx((-0.5 - 0.5) / 3)
 
 
 def test_tournaments_prefer_the_better() -> None:

@@ -1,0 +1,81 @@
+"""``envreward train`` and ``envreward evaluate``, as a person calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from envreward.cli.main import main
+
+SMALL = [
+    *("--ppo.num-worlds", "4", "--ppo.rollout-steps", "32", "--ppo.epochs", "1"),
+    *("--processes", "1", "--episodes", "2", "--sandbox", "process"),
+]
+
+
+def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A training ends with a table of scores and says where the policies lie; evaluating one prints its scores."""
+    out = tmp_path / "run"
+    arguments = ["--env", "Hopper", "--steps", "256", "--seeds", "2", "--seed", "5", "--out", str(out), *SMALL]
+    assert main(["train", *arguments]) == 0
+    printed = capsys.readouterr().out
+    for word in ("s5", "s6", "trained", "fitness", "envreward video", str(out)):
+        assert word in printed
+    assert main(["evaluate", str(out / "members" / "s5"), "--episodes", "3"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("EnvReward/Hopper-v0", "3 episodes", "success", "fitness", "episode length"):
+        assert word in printed
+
+
+def test_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that fails in training ends with its status, its reason and exit code 3."""
+    program = tmp_path / "mine.py"
+    program.write_text(
+        "import torch\ndef compute_reward(x_velocity: torch.Tensor):\n"
+        "    speed = torch.log(x_velocity - 99.0)\n    return speed, {'speed': speed}\n"
+    )
+    arguments = ["--env", "Hopper", "--reward", str(program), "--steps", "256", "--out", str(tmp_path / "run"), *SMALL]
+    assert main(["train", *arguments]) == 3
+    printed = capsys.readouterr().out
+    assert "failed" in printed and "not finite" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--env", "Hoppr"], 2, "did you mean"),
+        (["--env", "Hopper", "--reward", "nothing.py"], 2, "neither expert, sparse nor a file"),
+        (["--env", "Hopper", "--seeds", "0"], 2, "--seeds must be at least 1"),
+        (["--env", "Hopper", "--steps", "0"], 2, "total_steps must be at least 1"),
+        (["--env", "Hopper", "--sandbox", "proces"], 2, "did you mean 'process'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What cannot work is said in one line, with a non-zero exit, and leaves no folder behind."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *arguments]) == code
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_program_that_breaks_a_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that the static check refuses is not trained: line and reason, exit code 3."""
+    program = tmp_path / "bad.py"
+    program.write_text("import os\ndef compute_reward(x_velocity):\n    return x_velocity, {}\n")
+    assert main(["train", "--env", "Hopper", "--reward", str(program), "--out", str(tmp_path / "run"), *SMALL]) == 3
+    assert "line 1" in capsys.readouterr().err
+
+
+def test_evaluate_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without a policy is refused."""
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "holds no policy" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""Settings, small parts around the training, and what is missing."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from envreward.errors import MissingExtraError, RewardRuntimeError
+from envreward.registry import make_task
+from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.training.config import RacingConfig, TrainingJob
+from envreward.training.plan import Plan
+from envreward.training.progress import TrainingProgress
+from envreward.training.reward_source import TrustedSource
+from envreward.training.runner import start_training
+from envreward.training.track import WandbMirror
+
+
+def test_job_survives_the_trip(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A job written is read back equal, racing and network sizes included."""
+    job = make_job({"a-s0": "expert", "b-s0": "rewards/b.py"}, racing=RacingConfig(keep=0.25))
+    job.save(tmp_path)
+    assert TrainingJob.load(tmp_path) == job
+
+
+def test_plan_survives_the_trip(tmp_path: Path) -> None:
+    """A plan written is read back equal; a training that has not begun has none."""
+    plan = Plan(stage=1, until=20, shards=(("a", "b"), ("c",)), previous_shards=2)
+    assert Plan.load(tmp_path) is None
+    plan.save(tmp_path)
+    assert Plan.load(tmp_path) == plan
+
+
+def test_trusted_reward_that_is_not_finite_is_an_error() -> None:
+    """A NaN in a trusted reward too is found, with the number of rows."""
+    fields = make_task("Hopper").fields
+    source = TrustedSource(
+        FunctionReward(("x_velocity",), lambda x_velocity: RewardOutput(x_velocity.log(), {})), fields, 8
+    )
+    source.inputs["x_velocity"][:] = torch.tensor([1.0, -1.0, 2.0, -2.0, 1.0, 1.0, -9.0, -9.0])
+    source.submit(6)
+    with pytest.raises(RewardRuntimeError, match="2 of 6 rewards"):
+        source.result(1.0)
+    source.inputs["x_velocity"][:] = 1.0
+    source.submit(6)
+    assert source.result(1.0).total.tolist() == [0.0] * 6
+
+
+def test_tracking_without_wandb_says_how_to_install_it(make_job, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """Without Weights & Biases, --track is refused with the pip line."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "envreward\[track\]"'):
+        WandbMirror(make_job(), "run")
+
+
+def test_progress_shows_share_rate_and_score(make_job, process_sandbox, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """On a terminal the bar ends at 100% with steps per second and the members' mean fitness."""
+    import time
+
+    screen = io.StringIO()
+    handle = start_training(make_job(), tmp_path, process_sandbox)
+    with TrainingProgress(handle, Console(file=screen, force_terminal=True, width=120)) as progress:
+        while not handle.poll():
+            progress.update(handle.rows())
+            time.sleep(0.05)
+        progress.update(handle.rows())
+    text = screen.getvalue()
+    assert "100%" in text and "steps/s" in text and "fitness" in text
