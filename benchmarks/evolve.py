@@ -102,8 +102,9 @@ def table(rows: list[dict[str, Any]], settings: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     lines = [
         f"`python -m benchmarks.evolve`: {settings['samples']} candidates x {settings['iterations']} iterations x "
-        f"{settings['steps']:,} steps; winner, expert and sparse then trained on {settings['final_seeds']} fresh seeds "
-        f"with the same steps. Fitness is metres per episode. {settings['machine']}.",
+        f"{settings['seeds']} seeds x {settings['steps']:,} steps; winner, expert and sparse then trained on "
+        f"{settings['final_seeds']} fresh seeds with the same steps. Fitness is metres per episode. "
+        f"{settings['machine']}.",
         "",
         "| env | searches | evolve | expert | sparse | evolve / expert | 95% interval | each search | bar | met |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -127,6 +128,7 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=Evolve.default_samples)
     parser.add_argument("--iterations", type=int, default=Evolve.default_iterations)
     parser.add_argument("--steps", type=int, default=300_000, help="environment steps per training")
+    parser.add_argument("--seeds", type=int, default=3, help="policies per candidate: one alone is mostly luck")
     parser.add_argument("--final-seeds", type=int, default=5)
     parser.add_argument("--sandbox", default="bubblewrap")
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark-evolve"), help="folder of the studies")
@@ -144,6 +146,7 @@ def main() -> int:
                 samples=args.samples,
                 iterations=args.iterations,
                 steps=args.steps,
+                seeds=args.seeds,
                 final_seeds=args.final_seeds,
                 sandbox=args.sandbox,
                 seed=seed,
@@ -155,6 +158,7 @@ def main() -> int:
         "samples": args.samples,
         "iterations": args.iterations,
         "steps": args.steps,
+        "seeds": args.seeds,
         "final_seeds": args.final_seeds,
         "machine": f"{os.cpu_count()} CPUs, {platform.machine()}",
     }

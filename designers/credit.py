@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envreward.fields import Field
 
-from .population import Individual, is_flat, ranked
+from .population import Individual, Standing, is_flat
 from .prior import magnitude
 from .terms import Genome, Readout
 
@@ -32,13 +31,13 @@ reward with one term that ranked first gives its direction 0.71 of the rank's di
 def credit(population: Sequence[Individual], fields: Mapping[str, Field]) -> dict[Direction, float]:
     """Return by direction by how much rewards that pay for it should rank above the median, about -0.5 to 0.5.
 
-    Ranks are spread evenly over -0.5 to 0.5, equal scores sharing their mean; what was not evaluated ranks last.
-    Nothing is returned while all scores are equal.
+    Ranks are spread evenly over -0.5 to 0.5, equal scores sharing their mean; what failed ranks last. Nothing is
+    returned while all scores are equal.
     """
     if is_flat(population):
         return {}
-    scores = np.array([individual.fitness for individual in ranked(population)])
-    target = np.array([_rank(individual.fitness, scores) for individual in population])
+    standings = [individual.standing for individual in population]
+    target = np.array([_rank(standing, [s for s in standings if s is not None]) for standing in standings])
     pays = [_pays(individual.genome, fields) for individual in population]
     readouts = list(dict.fromkeys(readout for pay in pays for readout in pay))
     signed = np.array([[pay.get(readout, 0.0) for readout in readouts] for pay in pays])
@@ -59,11 +58,11 @@ def predicted(genome: Genome, credits: Mapping[Direction, float], fields: Mappin
     return sum(abs(pay) * credits.get((r, pay > 0), 0.0) for r, pay in _pays(genome, fields).items())
 
 
-def _rank(score: float | None, scores: NDArray[np.float64]) -> float:
-    if score is None:
+def _rank(mine: Standing | None, all_: Sequence[Standing]) -> float:
+    if mine is None:
         return -0.5
-    below, equal = int((scores < score).sum()), int((scores == score).sum())
-    return (below + (equal - 1) / 2) / (len(scores) - 1) - 0.5
+    below, equal = sum(s < mine for s in all_), sum(s == mine for s in all_)
+    return (below + (equal - 1) / 2) / (len(all_) - 1) - 0.5
 
 
 def _pays(genome: Genome, fields: Mapping[str, Field]) -> dict[Readout, float]:

@@ -6,12 +6,17 @@ import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from envreward.fields import Field
-from envreward.studies.records import Candidate
+from envreward.studies.records import Candidate, Status
 
 from .programs import parse
 from .terms import Genome
+
+Standing: TypeAlias = tuple[bool, float]
+"""Whether a reward was evaluated, and its fitness (that of its last training episodes otherwise). Standings compare:
+what was evaluated stands above all that racing retired."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,8 @@ class Individual:
 
     id: str
     genome: Genome
-    fitness: float | None
-    """``None``: it was not evaluated (it failed, or racing retired it)."""
+    standing: Standing | None
+    """``None``: it failed, or nothing was measured."""
     means: Mapping[str, float] = field(default_factory=dict)
     """Mean per step of each component at the end of its training, by component name."""
     episode_length: float | None = None
@@ -41,7 +46,7 @@ def read_population(history: Iterable[Candidate], fields: Mapping[str, Field]) -
             Individual(
                 candidate.id,
                 genome,
-                candidate.fitness,
+                _standing(candidate),
                 {name: value for name, value in means.items() if value is not None},
                 _last(traces.episode_length) if traces else None,
             )
@@ -50,15 +55,15 @@ def read_population(history: Iterable[Candidate], fields: Mapping[str, Field]) -
 
 
 def ranked(population: Iterable[Individual]) -> list[Individual]:
-    """Return the evaluated individuals, best first; the earlier one first at a tie."""
-    scored = [(individual.fitness, individual) for individual in population if individual.fitness is not None]
-    return [individual for _, individual in sorted(scored, key=lambda pair: -pair[0])]
+    """Return the individuals that have a standing, best first; the earlier one first at a tie."""
+    scored = [(individual.standing, individual) for individual in population if individual.standing is not None]
+    return [individual for _, individual in sorted(scored, key=lambda pair: pair[0], reverse=True)]
 
 
 def is_flat(population: Iterable[Individual]) -> bool:
     """Whether the scores say nothing yet: fewer than two differ."""
-    scores = [p.fitness for p in ranked(population) if p.fitness is not None]
-    return len(scores) < 2 or scores[0] - scores[-1] <= 1e-9 * max(1.0, abs(scores[0]))
+    scores = [individual.standing[1] for individual in population if individual.standing is not None]
+    return len(scores) < 2 or max(scores) - min(scores) <= 1e-9 * max(1.0, max(map(abs, scores)))
 
 
 def tournament(pool: Sequence[Individual], rng: random.Random, size: int) -> Individual:
@@ -72,6 +77,15 @@ def shares(individual: Individual, fields: Mapping[str, Field]) -> dict[str, flo
     sizes = {name: abs(mean) for name, mean in individual.means.items() if name in names}
     total = sum(sizes.values())
     return {name: size / total for name, size in sizes.items()} if total > 0 and math.isfinite(total) else {}
+
+
+def _standing(candidate: Candidate) -> Standing | None:
+    if candidate.fitness is not None:
+        return True, candidate.fitness
+    if candidate.status is not Status.PRUNED or candidate.traces is None:
+        return None
+    last = _last(candidate.traces.fitness)
+    return None if last is None else (False, last)
 
 
 def _last(curve: Sequence[float | None]) -> float | None:

@@ -102,7 +102,7 @@ def effort_term(fields: Mapping[str, Field], rng: random.Random) -> Term | None:
     kinds = [r for r in readouts("action", action) if r.kind == "energy"]
     readout = kinds[0] if kinds else Readout("action", "entry", (0,) * len(action.shape))
     form: Form = "linear" if readout.kind == "energy" else "square"
-    return Term(form=form, readout=readout, weight=-log_uniform(rng, 0.003, 0.3))
+    return Term(form=form, readout=readout, weight=-log_uniform(rng, 0.01, 1.0))
 
 
 def alive_term(rng: random.Random) -> Term:

@@ -25,39 +25,50 @@ TrainerName = Literal["ppo", "sb3:ppo", "sb3:sac", "sb3:td3"]
 class PPOConfig:
     """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) of a population.
 
-    Defaults follow the MuJoCo settings of that paper and of Huang et al. 2022 ("The 37 implementation details
-    of PPO") where those fit a batch of worlds.
+    The defaults learn Hopper, HalfCheetah and Walker2d within a million steps (`benchmarks/results/training.md`). Few
+    worlds, short rollouts and small minibatches use each step well; that they leave a single member's network products too
+    small for the machine is no loss in a population, which computes them together.
     """
 
-    num_worlds: int = 64
+    num_worlds: int = 8
     """Worlds per member."""
-    rollout_steps: int = 32
+    rollout_steps: int = 64
     """Steps per world between updates."""
-    minibatch_size: int = 512
+    minibatch_size: int = 128
     """Transitions per gradient step and member."""
-    epochs: int = 10
+    epochs: int = 8
     """Passes over each rollout."""
     learning_rate: float = 3e-4
+    """Of Adam, at the beginning."""
     lr_schedule: Literal["constant", "linear", "adaptive"] = "linear"
     """``linear`` decays to 0 over the training; ``adaptive`` follows ``target_kl`` (as rsl-rl does)."""
     target_kl: float | None = None
     """A member stops updating in a rollout once its approximate KL passes 1.5 times this; ``None``: never."""
     gamma: float = 0.99
+    """Discount per step."""
     gae_lambda: float = 0.95
+    """Decay of the advantage estimate's traces."""
     clip_range: float = 0.2
+    """How far the policy's probability of an action may move within an update before its gradient stops."""
     value_coef: float = 0.5
     """Weight of the critic's mean squared error, as in Stable-Baselines3 (without the 1/2 that others write)."""
     entropy_coef: float = 0.0
+    """Weight of the entropy, which keeps the policy exploring."""
     max_grad_norm: float = 0.5
     """Per member."""
     hidden_sizes: tuple[int, ...] = (64, 64)
+    """Units of the hidden layers, of actor and critic each."""
     activation: Literal["tanh", "relu", "elu"] = "tanh"
-    init_log_std: float = 0.0
+    init_log_std: float = -1.0
+    """Logarithm of the action noise at the beginning. 0 would drown what the policy does on actions in [-1, 1]."""
     normalize_obs: bool = True
+    """Centre and scale observations by their running statistics, per member."""
     normalize_reward: bool = True
     """Divide rewards by the running standard deviation of the discounted return, per member."""
     normalize_advantage: bool = True
+    """Per minibatch."""
     obs_clip: float = 10.0
+    """Standard deviations to which normalised observations are clipped."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ A, B, C, D = (Readout(name) for name in "abcd")
 
 def tried(id_: str, fitness: float | None, **weights: float) -> Individual:
     terms = tuple(Term(form="linear", readout=Readout(name), weight=weight) for name, weight in weights.items())
-    return Individual(id_, Genome(terms), fitness)
+    return Individual(id_, Genome(terms), None if fitness is None else (True, fitness))
 
 
 def test_one_trial_speaks_for_its_direction_and_against_the_opposite() -> None:
@@ -64,8 +64,8 @@ def test_equal_scores_share_their_rank() -> None:
     assert found[B, True] == pytest.approx(found[C, True])
 
 
-def test_the_unmeasured_rank_last() -> None:
-    """A reward that failed or was retired speaks against its terms as the worst of the measured does."""
+def test_what_failed_ranks_last() -> None:
+    """A reward that failed speaks against its terms as the worst of the measured does."""
     found = credit([tried("c0", 9.0, a=1.0), tried("c1", 1.0, b=1.0), tried("c2", None, d=1.0)], FIELDS)
     assert found[D, True] == pytest.approx(found[B, True])
 

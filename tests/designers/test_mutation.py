@@ -37,7 +37,7 @@ def children(
     genome: Genome, what: str, means: Mapping[str, float] | None = None, vocabulary: Vocabulary = VOCABULARY
 ) -> list[tuple[Genome, str]]:
     """Return the children of ``genome`` whose description begins with ``what``, from many seeds."""
-    parent = Individual("c0", genome, 1.0, means or {}, 50.0)
+    parent = Individual("c0", genome, (True, 1.0), means or {}, 50.0)
     variants = [mutate(parent, genome, vocabulary, random.Random(seed)) for seed in range(600)]
     return [v for v in variants if v is not None and v[1].startswith(what)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -29,7 +30,7 @@ def candidate(id_: str, *terms: Term, fitness: float | None, traces: Traces | No
             for i, d in enumerate((-1.0, 1.0))
         )
     )
-    status = Status.PRUNED if fitness is None else Status.EVALUATED
+    status = Status.FAILED if fitness is None else Status.EVALUATED
     source = render(Genome(terms), FIELDS, "Go.")
     return Candidate(
         id=id_, iteration=0, index=0, answer=source, source=source, status=status, evaluations=scores, traces=traces
@@ -47,7 +48,18 @@ def test_ranking_is_by_mean_fitness_and_leaves_out_the_unmeasured() -> None:
     population = read_population(history, FIELDS)
     assert [p.id for p in population] == ["c0", "c1", "c2", "c3"]
     assert [p.id for p in ranked(population)] == ["c2", "c0", "c3"]
-    assert ranked(population)[0].fitness == 3.0
+    assert ranked(population)[0].standing == (True, 3.0)
+
+
+def test_what_racing_retired_stands_below_what_it_kept() -> None:
+    """Among the retired the last fitness in training decides; it never lifts one above an evaluated reward."""
+    history = [
+        candidate("c0", term("a"), fitness=1.0),
+        replace(candidate("c1", term("b"), fitness=None, traces=Traces(fitness=(7.0, 4.0))), status=Status.PRUNED),
+        replace(candidate("c2", term("c"), fitness=None, traces=Traces(fitness=(6.0, None))), status=Status.PRUNED),
+        replace(candidate("c3", term("c"), fitness=None), status=Status.PRUNED),
+    ]
+    assert [p.id for p in ranked(read_population(history, FIELDS))] == ["c0", "c2", "c1"]
 
 
 def test_programs_without_genes_are_no_individuals() -> None:
