@@ -17,7 +17,7 @@ help:
 
 demo: system-demo $(VENV)/.installed
 	$(BIN)/envreward doctor
-	$(BIN)/envreward design --env Hopper --preset demo
+	$(BIN)/envreward design --env HalfCheetah --preset demo
 
 test: system-test $(VENV)/.installed-dev check unit
 
