@@ -111,16 +111,13 @@ class Rate(NamedTuple):
     """Seconds until the first metrics."""
 
 
-def sb3_rate(config: PPOConfig, minibatch_size: int, steps: int) -> Rate:
-    """Measure SB3 PPO on HalfCheetah with our network, worlds, rollout and epochs, and the given minibatch.
-
-    One torch thread: two were slower here, on an idle machine too, for networks of this size.
-    """
+def sb3_rate(config: PPOConfig, minibatch_size: int, steps: int, torch_threads: int = 1) -> Rate:
+    """Measure SB3 PPO on HalfCheetah with our network, worlds, rollout and epochs, and the given minibatch."""
     import gymnasium as gym
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(torch_threads)
     start = time.perf_counter()
     venv = VecNormalize(DummyVecEnv([lambda: gym.make("HalfCheetah-v5")] * config.num_worlds), gamma=config.gamma)
     model = PPO(

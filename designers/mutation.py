@@ -126,10 +126,17 @@ def _reread(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: ran
 
 
 def _flip(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: random.Random) -> Variant:
-    terms = [t for t in genome.state_terms if t.form not in ("near", "within", "square")]
+    """Pay against what was paid for, or the other way round, unless that is known to be worse."""
+    terms = [
+        t
+        for t in genome.state_terms
+        if t.readout is not None
+        and t.form not in ("near", "within", "square")
+        and vocabulary.appeal((t.readout, t.weight < 0)) >= vocabulary.appeal((t.readout, t.weight > 0))
+    ]
     if not terms:
         return None
-    term = _pick(terms, vocabulary, rng)
+    term = rng.choice(terms)
     return _swap(genome, term, replace(term, weight=-term.weight)), f"sign of {_name(term, vocabulary)}"
 
 

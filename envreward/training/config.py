@@ -25,9 +25,9 @@ TrainerName = Literal["ppo", "sb3:ppo", "sb3:sac", "sb3:td3"]
 class PPOConfig:
     """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) of a population.
 
-    The defaults learn Hopper, HalfCheetah and Walker2d within a million steps (`benchmarks/results/training.md`). Few
-    worlds, short rollouts and small minibatches use each step well; that they leave a single member's network products too
-    small for the machine is no loss in a population, which computes them together.
+    Few worlds, short rollouts and small minibatches use each step well. That they leave a single member's products too
+    small for the machine is no loss in a population, which computes them together. `benchmarks.training` has what was
+    measured with these settings, and others that suit single robots.
     """
 
     num_worlds: int = 8
@@ -60,7 +60,7 @@ class PPOConfig:
     """Units of the hidden layers, of actor and critic each."""
     activation: Literal["tanh", "relu", "elu"] = "tanh"
     init_log_std: float = -1.0
-    """Logarithm of the action noise at the beginning. 0 would drown what the policy does on actions in [-1, 1]."""
+    """Logarithm of the action noise's standard deviation at the beginning."""
     normalize_obs: bool = True
     """Centre and scale observations by their running statistics, per member."""
     normalize_reward: bool = True

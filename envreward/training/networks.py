@@ -7,7 +7,7 @@ member or moving it to another process are operations on rows.
 Gradients are written out instead of left to autograd: for networks this small autograd's bookkeeping costs as
 much as the arithmetic (1 member, minibatch 64: 0.79 ms against 0.36 ms; 4 members, 128: 1.74 against 1.28). A
 test compares them with autograd. `torch.tanh` on CPU takes 2.6 ns per element, more than the product before it;
-``2 sigmoid(2x) - 1`` is the same function to 2e-7 at a quarter of that.
+``2 sigmoid(2x) - 1`` is the same function to 2e-7 at less than a third of that.
 
 A member's numbers must not depend, in any bit, on who shares its batch. What would make them depend: products with a
 single row or column, which go to another kernel when M is 1 (see `_product`); and elementwise functions whose

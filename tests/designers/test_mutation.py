@@ -79,6 +79,21 @@ def test_sign_and_readout_change_nothing_else() -> None:
     assert reread and all(weights(c) == {"drift_linear": 1.0, "alive_bonus": 0.25} for c, _ in reread)
 
 
+def test_a_sign_that_is_known_to_be_right_stays() -> None:
+    """Once lowering a quantity has ranked below raising it, no child of one that raises it lowers it."""
+    known = replace(VOCABULARY, credit={(Readout("speed"), True): 0.3, (Readout("speed"), False): -0.3})
+    assert not children(Genome((SPEED, BONUS)), "sign of", vocabulary=known)
+    wrong = Genome((replace(SPEED, weight=-1.0), BONUS))
+    assert children(wrong, "sign of speed_linear", vocabulary=known)
+
+
+def test_what_ranked_badly_is_dropped_first() -> None:
+    """Terms are dropped the rather, the worse rewards with them ranked."""
+    known = replace(VOCABULARY, credit={(Readout("speed"), True): 0.4, (Readout("drift"), False): -0.4})
+    what = [w for _, w in children(Genome((SPEED, PULL)), "drop", vocabulary=known)]
+    assert what.count("drop drift_tanh") > 10 * max(1, what.count("drop speed_linear"))
+
+
 def test_the_last_goal_is_never_dropped() -> None:
     """A reward of one goal and a bonus may lose the bonus, not the goal."""
     dropped = children(Genome((SPEED, BONUS)), "drop")
