@@ -202,7 +202,7 @@ def _write_table() -> None:
             f"Settings: {_settings_text()}. Rates are medians over rounds in which all take turns, ratios are medians"
         ]
         lines += [
-            "of the rounds' ratios; times are extrapolated from the steps measured. Load is the machine's at the end of a turn",
+            "of the rounds' ratios; times are extrapolated from the steps measured. Load is the machine's after a turn",
             f"(mean over {speed[0]['rounds']} rounds); above the number of cores, others were computing too.",
             "",
         ]
@@ -212,9 +212,8 @@ def _write_table() -> None:
             ratio = "" if row["ratio"] is None else f"{row['ratio']:.1f}x"
             bar = "" if row["bar"] is None else f"{row['bar']:g}x {'met' if row['met'] else 'MISSED'}"
             hours = f"{row['full_s'] / 60:,.1f} min"
-            lines.append(
-                f"| {row['side']} | {row['rate']:,.0f} | {row['steps']:,} | {row['load']:.1f} | {hours} | {ratio} | {bar} |"
-            )
+            measured = f"{row['rate']:,.0f} | {row['steps']:,} | {row['load']:.1f}"
+            lines.append(f"| {row['side']} | {measured} | {hours} | {ratio} | {bar} |")
         lines.append("")
     if learning:
         lines += [

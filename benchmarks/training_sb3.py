@@ -112,7 +112,11 @@ class Rate(NamedTuple):
 
 
 def sb3_rate(config: PPOConfig, minibatch_size: int, steps: int, torch_threads: int = 1) -> Rate:
-    """Measure SB3 PPO on HalfCheetah with our network, worlds, rollout and epochs, and the given minibatch."""
+    """Measure SB3 PPO on HalfCheetah with our network, worlds, rollout and epochs, and the given minibatch.
+
+    One torch thread by default. With other work on the two cores, two threads were 4 to 70 times slower (three rounds,
+    8 worlds, minibatches of 64 and 128); on an idle machine this was not measured.
+    """
     import gymnasium as gym
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize

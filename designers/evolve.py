@@ -92,7 +92,7 @@ class Evolve:
         proposals: list[Proposal] = []
         new = max(1, round(self._share_new(population, context.iteration) * samples))
         for drafts, until in (
-            (self._newcomers(new, vocabulary, rng), new),
+            (self._newcomers(new, population, vocabulary, rng), new),
             (self._children(pool, vocabulary, rng), samples),
         ):
             for genome, parents, origin in islice(drafts, samples * _ATTEMPTS):
@@ -116,11 +116,18 @@ class Evolve:
             return self.newcomers_flat
         return min(1.0, max(self.newcomers, self.explore / (1 + iteration)))
 
-    def _newcomers(self, n: int, vocabulary: Vocabulary, rng: random.Random) -> Iterator[_Draft]:
-        """Yield rewards made from nothing, without end, each ``n`` of them spread evenly over the directions."""
+    def _newcomers(
+        self, n: int, population: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random
+    ) -> Iterator[_Draft]:
+        """Yield rewards made from nothing, without end, each ``n`` of them spread evenly over the directions.
+
+        A direction is first tried in the simplest form: whether it matters comes before how it is best paid.
+        """
+        seen = {(t.readout, t.weight > 0) for individual in population for t in individual.genome.terms}
         while True:
             for goal in stratified(vocabulary.directions(), n, rng):
-                yield fresh(goal, vocabulary, rng), (), "new"
+                yield fresh(goal, vocabulary, rng, linear=goal not in seen), (), "new"
+                seen.add(goal)
 
     def _children(self, pool: Sequence[Individual], vocabulary: Vocabulary, rng: random.Random) -> Iterator[_Draft]:
         """Yield children of the pool, the more promising of a few drafts each, without end; none of an empty pool."""

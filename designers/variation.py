@@ -74,14 +74,16 @@ def stratified(weights: Mapping[Direction, float], n: int, rng: random.Random) -
     return drawn
 
 
-def goal_term(goal: Direction, vocabulary: Vocabulary, rng: random.Random, weight: float = 1.0) -> Term:
-    """Return a term of random form that pays for (or against) a read-out, of magnitude about ``weight``."""
+def goal_term(
+    goal: Direction, vocabulary: Vocabulary, rng: random.Random, weight: float = 1.0, *, linear: bool = False
+) -> Term:
+    """Return a term that pays for (or against) a read-out, of magnitude about ``weight``; its form random or linear."""
     readout, positive = goal
     declared = vocabulary.fields[readout.field]
     unit = typical(readout, declared)
     if declared.dtype != "float32" or declared.role == "flag":
         return Term(form="linear", readout=readout, weight=weight if positive else -weight)
-    form = rng.choices([*_FORMS], [*_FORMS.values()])[0]
+    form: Form = "linear" if linear else rng.choices([*_FORMS], [*_FORMS.values()])[0]
     if not positive and form in ("near", "within"):
         form = "tanh"
     if positive and form == "square":
@@ -110,9 +112,9 @@ def alive_term(rng: random.Random) -> Term:
     return Term(form="constant", readout=None, weight=log_uniform(rng, 0.1, 3.0))
 
 
-def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random) -> Genome:
+def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random, *, linear: bool = False) -> Genome:
     """Return a new reward for ``goal``: its term; by chance a bonus for lasting, an effort penalty, a second goal."""
-    terms: list[Term] = [goal_term(goal, vocabulary, rng)]
+    terms: list[Term] = [goal_term(goal, vocabulary, rng, linear=linear)]
     if vocabulary.episodes_end_early and rng.random() < BONUS_CHANCE:
         terms.append(alive_term(rng))
     effort = effort_term(vocabulary.fields, rng)

@@ -92,6 +92,13 @@ def test_proposals_are_programs_of_the_public_fields() -> None:
         assert proposal.origin == "new" and proposal.parents == ()
 
 
+def test_a_direction_is_first_tried_in_the_simplest_form() -> None:
+    """What the instruction names is in the first generation as a plain linear reward, whatever the seed."""
+    for seed in range(30):
+        answers = [p.answer for p in ask(seed=seed)]
+        assert any("\n    speed_linear = " in a and "\n    speed_linear = -" not in a for a in answers)
+
+
 def test_private_fields_are_never_read() -> None:
     """Even if a brief held a private field, no term would read it."""
     secret = {**FIELDS, "success": Field("Go ahead!", dtype="bool", role="flag", private=True)}
