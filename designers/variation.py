@@ -19,7 +19,7 @@ MAX_TERMS = 6
 BONUS_CHANCE, EFFORT_CHANCE, SECOND_CHANCE = 0.6, 0.5, 0.5
 """How often a new reward gets a bonus for lasting, a penalty on effort, and a second goal."""
 
-_MENTIONED_UP, _DISTANCE_UP = 2 / 3, 0.35
+_MENTIONED_UP, _DISTANCE_UP = 0.85, 0.35
 _FORMS: Mapping[Form, float] = {"linear": 5, "tanh": 2, "near": 2, "above": 1, "square": 1, "within": 0.5}
 
 

@@ -7,6 +7,7 @@ asked for: the one ``MUJOCO_GL`` names, else EGL, else OSMesa.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 import os
@@ -90,6 +91,10 @@ def _camera(model: mujoco.MjModel, settings: Mapping[str, Any]) -> mujoco.MjvCam
 
 
 def _open_context(width: int, height: int) -> Any:
+    # Mesa's software renderer and triton (which torch imports with its first optimizer) each bring their own LLVM;
+    # triton's dies with a segmentation fault when it is loaded second, and lives when it is first.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
     chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
     reasons = []
     for backend in (chosen,) if chosen in (*_BACKENDS, "glfw") else _BACKENDS:

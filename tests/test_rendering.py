@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -27,3 +30,18 @@ def test_a_robot_without_a_camera_of_its_own_is_filmed_by_the_tasks_camera():
     assert len(np.unique(upright.reshape(-1, 3), axis=0)) > 20
     assert np.abs(upright.astype(int) - leaning).max() > 50
     env.close()
+
+
+def test_an_optimizer_can_follow_a_picture() -> None:
+    """Drawing does not break what torch loads later: both bring an LLVM of their own."""
+    code = (
+        "import gymnasium as gym, envreward\n"
+        "env = gym.make('EnvReward/Hopper-v0', render_mode='rgb_array')\n"
+        "env.reset(seed=0)\n"
+        "assert env.render().any()\n"
+        "env.close()\n"
+        "import torch\n"
+        "torch.optim.Adam([torch.zeros(2, requires_grad=True)])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr

@@ -29,6 +29,11 @@ time.sleep({mark})
 """
 
 
+def _mark(number: int) -> str:
+    """Return a time to sleep that no other test process of this machine uses, by which sleepers are found."""
+    return f"{number}.{os.getpid()}1"
+
+
 def _running(mark: str) -> list[int]:
     """Return the processes of this machine whose command line holds ``mark``."""
     found = []
@@ -137,20 +142,23 @@ def test_log_keeps_the_end(run: Run) -> None:
 def test_wall_clock_limit(sandbox: Sandbox, workdir: Path) -> None:
     """A command that hangs is ended at its limit together with its children, and is known to have timed out."""
     start = time.monotonic()
-    process = _start(sandbox, workdir, CHILDREN.format(mark=1234.5678), wall_s=2.0)
+    process = _start(sandbox, workdir, CHILDREN.format(mark=_mark(1234)), wall_s=2.0)
     code = process.wait(30.0)
     assert (code, process.timed_out) == (-signal.SIGKILL, True)
     assert 2.0 <= time.monotonic() - start < 12.0
-    assert _running("1234.5678") == []
+    assert _running(_mark(1234)) == []
 
 
 def test_kill_ends_every_process(sandbox: Sandbox, workdir: Path) -> None:
     """After kill returns, nothing that the command started is left; killing again does nothing."""
-    process = _start(sandbox, workdir, CHILDREN.format(mark=2345.6789))
+    process = _start(sandbox, workdir, CHILDREN.format(mark=_mark(2345)))
     _wait_for(process, "started")
-    assert len(_running("2345.6789")) >= 4
+    deadline = time.monotonic() + 20.0
+    while len(_running(_mark(2345))) < 4 and time.monotonic() < deadline:  # the last child may still be starting
+        time.sleep(0.02)
+    assert len(_running(_mark(2345))) >= 4
     process.kill()
-    assert _running("2345.6789") == []
+    assert _running(_mark(2345)) == []
     assert process.poll() == -signal.SIGKILL
     assert not process.timed_out
     process.kill()
@@ -158,9 +166,9 @@ def test_kill_ends_every_process(sandbox: Sandbox, workdir: Path) -> None:
 
 def test_stragglers_end_with_the_command(sandbox: Sandbox, workdir: Path) -> None:
     """Children that outlive the command are ended when it ends, and do not keep it waiting."""
-    process = _start(sandbox, workdir, CHILDREN.format(mark=3456.7891).rpartition("time.sleep")[0])
+    process = _start(sandbox, workdir, CHILDREN.format(mark=_mark(3456)).rpartition("time.sleep")[0])
     assert process.wait(30.0) == 0
-    assert _running("3456.7891") == []
+    assert _running(_mark(3456)) == []
 
 
 def test_wait_gives_up(sandbox: Sandbox, workdir: Path) -> None:
@@ -201,7 +209,7 @@ import sys, time
 from pathlib import Path
 from envreward import registry
 sandbox = registry.find("sandboxes", {sandbox.name!r})()
-process = sandbox.start([sys.executable, "-c", "import time; time.sleep(4567.8912)"], workdir=Path({str(workdir)!r}))
+process = sandbox.start([sys.executable, "-c", "import time; time.sleep({_mark(4567)})"], workdir=Path({str(workdir)!r}))
 print("started", flush=True)
 time.sleep(60)
 """
@@ -210,14 +218,14 @@ time.sleep(60)
     assert parent.stdout.readline() == "started\n"
     parent.stdout.close()
     deadline = time.monotonic() + 20.0
-    while not (pids := [p for p in _running("4567.8912") if p != parent.pid]) and time.monotonic() < deadline:
+    while not (pids := [p for p in _running(_mark(4567)) if p != parent.pid]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert pids
     parent.kill()
     parent.wait()
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert _running("4567.8912") == []
+    assert _running(_mark(4567)) == []
 
 
 def test_descriptors_do_not_leak(sandbox: Sandbox, workdir: Path, run: Run) -> None:
