@@ -1,6 +1,6 @@
 """Does `evolve` find a reward as good as the published one? Whole searches, several seeds, same budget per training.
 
-    python -m benchmarks.evolve [--envs Hopper HalfCheetah] [--searches 3] [--steps 300000]
+    python -m benchmarks.evolve [--envs Hopper HalfCheetah] [--searches 3] [--seeds 2] [--steps 200000]
 
 Each search is an ordinary study: its winner is trained again on fresh seeds next to the expert reward (Gymnasium's own)
 and the sparse one, with the same steps, settings and evaluation. What is compared is the fitness, the metres covered
@@ -127,8 +127,8 @@ def main() -> int:
     parser.add_argument("--searches", type=int, default=3, help="searches per environment, each with its own seed")
     parser.add_argument("--samples", type=int, default=Evolve.default_samples)
     parser.add_argument("--iterations", type=int, default=Evolve.default_iterations)
-    parser.add_argument("--steps", type=int, default=300_000, help="environment steps per training")
-    parser.add_argument("--seeds", type=int, default=3, help="policies per candidate: one alone is mostly luck")
+    parser.add_argument("--steps", type=int, default=200_000, help="environment steps per training")
+    parser.add_argument("--seeds", type=int, default=2, help="policies per candidate: one alone is mostly luck")
     parser.add_argument("--final-seeds", type=int, default=5)
     parser.add_argument("--sandbox", default="bubblewrap")
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark-evolve"), help="folder of the studies")

@@ -209,7 +209,8 @@ import sys, time
 from pathlib import Path
 from envreward import registry
 sandbox = registry.find("sandboxes", {sandbox.name!r})()
-process = sandbox.start([sys.executable, "-c", "import time; time.sleep({_mark(4567)})"], workdir=Path({str(workdir)!r}))
+code = "import time; time.sleep({_mark(4567)})"
+process = sandbox.start([sys.executable, "-c", code], workdir=Path({str(workdir)!r}))
 print("started", flush=True)
 time.sleep(60)
 """
