@@ -20,7 +20,7 @@ from ._options import MaybeFloat, MaybeFolder, MaybeInt, MaybeText, Texts
 from ._session import run_study
 
 Preset = Literal["demo"]
-PRESETS = {"demo": {"samples": 8, "iterations": 2, "steps": 120_000, "final_seeds": 3}}
+PRESETS = {"demo": {"samples": 6, "iterations": 2, "steps": 120_000, "seeds": 2, "final_seeds": 3}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,8 @@ class Command:
     """Rounds of proposing, training and scoring (default: the designer's own)."""
     steps: MaybeInt = None
     """Environment steps with which each policy is trained (default: 500000)."""
-    seeds: int = 1
-    """Policies trained per program during the search; their mean score counts."""
+    seeds: MaybeInt = None
+    """Policies trained per program during the search; their mean score counts, as one may be lucky (default: 1)."""
     final_seeds: MaybeInt = None
     """Policies trained with the winner, and with each baseline, for the report (default: 5)."""
     episodes: int = 20
@@ -131,7 +131,7 @@ class Command:
             samples=self._setting("samples", designer.default_samples),
             iterations=self._setting("iterations", designer.default_iterations),
             steps=self._setting("steps", 500_000),
-            seeds=self.seeds,
+            seeds=self._setting("seeds", 1),
             final_seeds=self._setting("final_seeds", 5),
             eval_episodes=self.episodes,
             trainer=self.trainer,
