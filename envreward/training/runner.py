@@ -11,12 +11,15 @@ from pathlib import Path
 
 from envreward.errors import ConfigError
 from envreward.registry import make_task, task_files
-from envreward.sandbox import Sandbox, SandboxProcess
+from envreward.sandbox import Limits, Sandbox, SandboxProcess
 
 from .config import MemberResult, MetricRow, TrainingJob
 from .metrics import MetricReader
 
 _POLL_S = 0.1
+_LIMITS = Limits(processes=4096, file_bytes=8 * 1024**3)
+"""What stops a training that has run wild. Time and memory are limited per reward program, by `TrainingJob`; a training's
+own depend on its size."""
 _ENV = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """One thread per process: with more threads than free cores the members' small products run many times slower."""
 
@@ -131,7 +134,7 @@ def start_training(job: TrainingJob, folder: Path, sandbox: Sandbox) -> Training
             os.close(lock)
             return TrainingHandle(job, folder, None, None)
         argv = [sys.executable, "-m", "envreward.training.job", str(folder)]
-        process = sandbox.start(argv, workdir=folder, readonly=task_files(job.env_id), env=_ENV)
+        process = sandbox.start(argv, workdir=folder, readonly=task_files(job.env_id), limits=_LIMITS, env=_ENV)
     except BaseException:
         os.close(lock)
         raise

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from envreward.errors import ConfigError, UnknownNameError
+from envreward.errors import ConfigError, SandboxError, UnknownNameError
 from envreward.training.config import MemberResult, RacingConfig, TrainingJob
 from envreward.training.metrics import read_rows
 from envreward.training.runner import TrainingHandle, check_job, run_training, start_training
@@ -202,3 +202,20 @@ def test_results_survive_the_trip(tmp_path: Path) -> None:
     assert MemberResult.load(tmp_path, "a") is None
     result.save(tmp_path)
     assert MemberResult.load(tmp_path, "a") == result
+
+
+def test_the_sandbox_limits_a_training(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A training is never started without limits on its processes and its files."""
+    asked = {}
+
+    class Recorder:
+        name = "recorder"
+
+        def start(self, argv, **settings):  # type: ignore[no-untyped-def]
+            asked.update(settings)
+            raise SandboxError("stop here")
+
+    with pytest.raises(SandboxError, match="stop here"):
+        start_training(make_job({"a-s0": "expert"}), tmp_path, Recorder())
+    assert asked["limits"].processes and asked["limits"].file_bytes
+    assert asked["workdir"] == tmp_path.resolve()
