@@ -18,8 +18,7 @@ from .metrics import MetricReader
 
 _POLL_S = 0.1
 _LIMITS = Limits(processes=4096, file_bytes=8 * 1024**3)
-"""What stops a training that has run wild. Time and memory are limited per reward program, by `TrainingJob`; a training's
-own depend on its size."""
+"""What stops a training that has run wild; `TrainingJob` limits time and memory of each reward program."""
 _ENV = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """One thread per process: with more threads than free cores the members' small products run many times slower."""
 
