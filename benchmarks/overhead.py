@@ -10,8 +10,10 @@ What is compared, in interleaved rounds on the same machine:
   typical reward program with one locked-up process per member, each in a plain subprocess and in ``bubblewrap``. Wall
   time is of the training itself, from its first rollout to its last policy. CPU time is of all its processes, start-up
   included, where they can be counted from outside (not in ``bubblewrap``); it hardly depends on the machine's load.
+  What is judged is the time that the trainer waits for rewards, as a share of the same training's time: both are
+  measured in the same seconds, so that a noisy machine does not blur them as it blurs the ratio of two trainings.
 
-Ratios are medians over rounds of each round's ratio to the plain subprocess. Writes ``overhead.json`` and
+Ratios and shares are medians over rounds, ratios to the plain subprocess. Writes ``overhead.json`` and
 ``overhead.md`` into ``benchmarks/results``.
 """
 
@@ -38,6 +40,7 @@ from envreward import registry
 from envreward.errors import EnvRewardError
 from envreward.sandbox import Sandbox
 from envreward.training.config import Member, PPOConfig, TrainingJob
+from envreward.training.metrics import read_rows
 from envreward.training.runner import run_training
 
 BAR_START_S = 2.0
@@ -129,7 +132,8 @@ def train(way: str, settings: Settings) -> dict[str, float | None]:
     """Train the population one way.
 
     Returns:
-        ``wall_s`` of the training, ``cpu_s`` of all its processes where known, and ``whole_s`` from call to return.
+        ``wall_s`` of the training, ``cpu_s`` of all its processes where known, ``whole_s`` from call to return, and
+        ``waiting`` for rewards as a share of ``wall_s``, mean over the training's processes.
     """
     name, reward = WAYS[way]
     members = tuple(Member(key=f"m{i}", group=f"m{i}", reward=reward, seed=i) for i in range(settings.members))
@@ -140,11 +144,14 @@ def train(way: str, settings: Settings) -> dict[str, float | None]:
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         results = run_training(job, Path(folder), sandbox(name))
         whole_s, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        rows = read_rows(Path(folder))
     for result in results.values():
         if result.status != "trained":
             raise EnvRewardError(f"{way}: member {result.key} {result.status}: {result.reason}")
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime if name == "process" else None
-    return {"wall_s": max(r.wall_s for r in results.values()), "cpu_s": cpu_s, "whole_s": whole_s}
+    wall_s = max(r.wall_s for r in results.values())
+    waited = sum(row.reward_s or 0.0 for row in rows) / settings.members
+    return {"wall_s": wall_s, "cpu_s": cpu_s, "whole_s": whole_s, "waiting": waited / wall_s}
 
 
 def training_times(settings: Settings) -> list[Round]:
@@ -169,13 +176,14 @@ def summarise(starts: dict[str, dict[str, list[float]]], rounds: list[Round]) ->
             "cpu_s": _median([r[way]["cpu_s"] for r in rounds]),
             "wall_ratio": _median([_ratio(r, way, "wall_s") for r in rounds]),
             "cpu_ratio": _median([_ratio(r, way, "cpu_s") for r in rounds]),
+            "waiting": _median([r[way]["waiting"] for r in rounds]),
         }
         for way in WAYS
     }
-    ratio = training["program"]["wall_ratio"]
+    waiting = training["program"]["waiting"]
     met = {
         "start-up": start_s["python + torch"]["bubblewrap"] <= BAR_START_S,
-        "training": ratio is not None and ratio <= 1.0 + BAR_SHARE,
+        "training": waiting is not None and waiting <= BAR_SHARE,
     }
     return {"start_s": start_s, "training": training, "bars_met": met}
 
@@ -200,13 +208,19 @@ def table(report: dict[str, Any]) -> str:
     lines += ["", f"Bar: torch imported within {BAR_START_S:g} s: {verdict[met['start-up']]}.", ""]
     lines += [f"{settings['env']}, {settings['members']} members x {settings['steps']:,} steps, median of"]
     lines[-1] += f" {settings['rounds']} interleaved rounds:"
-    lines += ["", "| training | wall | CPU | wall, ratio | CPU, ratio |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| training | wall | CPU | wall, ratio | CPU, ratio | waits for rewards |",
+        "|---|---|---|---|---|---|",
+    ]
     for way, t in training.items():
         where, reward = WAYS[way]
         name = f"{'published reward' if reward == 'expert' else 'reward programs'}, {where}"
         cpu = (f"{t['cpu_s']:.1f} s", f"{t['cpu_ratio']:.3f}") if t["cpu_s"] is not None else ("", "")
-        lines.append(f"| {name} | {t['wall_s']:.1f} s | {cpu[0]} | {t['wall_ratio']:.3f} | {cpu[1]} |")
-    bar = f"programs in the sandbox cost at most {BAR_SHARE:.0%} of wall time"
+        lines.append(
+            f"| {name} | {t['wall_s']:.1f} s | {cpu[0]} | {t['wall_ratio']:.3f} | {cpu[1]} | {t['waiting']:.1%} |"
+        )
+    bar = f"rewards of programs in the sandbox take at most {BAR_SHARE:.0%} of the training's time"
     return "\n".join([*lines, "", f"Bar: {bar}: {verdict[met['training']]}."]) + "\n"
 
 

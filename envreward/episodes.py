@@ -28,6 +28,11 @@ class Transition(NamedTuple):
     """float ``[N]``; the private per-step fitness."""
     broken: Tensor
     """bool ``[N]``; worlds whose physics broke in this step: truncated, all else shows their state before it."""
+    first: Tensor
+    """bool ``[N]``; whether this was the first step of its episode."""
+    faulted: Tensor | None = None
+    """bool ``[N]``; worlds whose machinery failed in this step (see `envreward.worlds`): truncated, and neither trained
+    on nor scored. ``None``: no world's did."""
 
 
 class Episodes(NamedTuple):
@@ -45,6 +50,8 @@ class Episodes(NamedTuple):
     """Undiscounted sum of rewards, float64 ``[k]``; ``None`` where no reward was given."""
     components: dict[str, Tensor]
     """Undiscounted sum of each reward component, float64 ``[k]``."""
+    faulted: Tensor
+    """Whether its machinery failed, bool ``[k]``: such an episode has no score, and the numbers above mean nothing."""
 
 
 class EpisodeTracker:
@@ -84,7 +91,7 @@ class EpisodeTracker:
                 self._sums[name] = torch.zeros_like(self._fitness)
             self._sums[name] += value
         ids = (transition.terminated | transition.truncated).nonzero().squeeze(1)
-        return self._finish(ids) if len(ids) else None
+        return self._finish(ids, transition.faulted) if len(ids) else None
 
     def reset(self, ids: Tensor | None = None) -> None:
         """Forget the running episodes of the worlds ``ids``, of all by default."""
@@ -111,7 +118,7 @@ class EpisodeTracker:
         else:
             self._fitness.copy_(fitness)
 
-    def _finish(self, ids: Tensor) -> Episodes:
+    def _finish(self, ids: Tensor, faulted: Tensor | None) -> Episodes:
         length = self._length[ids]
         fitness = self._fitness[ids]
         episodes = Episodes(
@@ -121,6 +128,7 @@ class EpisodeTracker:
             length=length,
             episode_return=self._sums[None][ids] if None in self._sums else None,
             components={name: total[ids] for name, total in self._sums.items() if name is not None},
+            faulted=torch.zeros_like(ids, dtype=torch.bool) if faulted is None else faulted[ids],
         )
         self.reset(ids)
         return episodes

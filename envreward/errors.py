@@ -10,6 +10,8 @@
     │   └── RewardRuntimeError     it ran and failed                        (status ``failed``)
     │       ├── RewardTimeoutError     ... it took too long                 (status ``timed_out``)
     │       └── RewardCrashError       ... its process died                 (status ``crashed``)
+    ├── ActionError            an agent's action that cannot be taken; its world stays as it is
+    ├── InfraError             the machinery under an episode failed (browser, container, daemon), not the agent
     ├── SandboxError           a sandbox cannot be used or broke
     ├── LLMError               a language model could not be asked
     │   └── LLMUnavailableError    ... and asking again cannot help (no key, wrong key, unknown model)
@@ -110,6 +112,16 @@ class RewardTimeoutError(RewardRuntimeError):
 
 class RewardCrashError(RewardRuntimeError):
     """A reward program's process died: out of memory, killed, or it answered what a program cannot answer."""
+
+
+class ActionError(EnvRewardError):
+    """An agent's action cannot be taken: it is malformed or names what is not there. The world stays as it is."""
+
+
+class InfraError(EnvRewardError):
+    """The machinery under an episode failed: a browser gone, a container lost, a daemon that does not answer."""
+
+    exit_code = 4
 
 
 class SandboxError(EnvRewardError):

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envreward.errors import ConfigError, EnvRewardError
+from envreward.errors import ConfigError, EnvRewardError, InfraError
 
 if TYPE_CHECKING:
     from envreward.training.policy_io import Policy
     from envreward.vector_env import TaskVectorEnv
 
+_MAX_FAULTS = 3
+"""Episodes of one world that may be lost to the machinery before the evaluation is given up."""
 _STREAM = 0xE7A1
 """Keeps the seeds of evaluation episodes apart from those of training."""
 
@@ -111,6 +113,7 @@ def play(policy: Policy, env: TaskVectorEnv, member: str, seed: int) -> Evaluati
     obs, _ = env.reset(seed=[int(s) for s in seeds])
     tracker = EpisodeTracker(env.num_envs, env.task.fitness_reduce)
     playing = torch.ones(env.num_envs, dtype=torch.bool)
+    faults = torch.zeros(env.num_envs, dtype=torch.int64)
     success = torch.zeros(env.num_envs, dtype=torch.bool)
     fitness = torch.zeros(env.num_envs, dtype=torch.float64)
     length = torch.zeros(env.num_envs, dtype=torch.int64)
@@ -119,7 +122,10 @@ def play(policy: Policy, env: TaskVectorEnv, member: str, seed: int) -> Evaluati
         obs = transition.obs
         ended = tracker.update(transition)
         if ended is not None:
-            first = playing[ended.ids]  # worlds that begin another episode go on unwatched
+            faults[ended.ids] += ended.faulted
+            if faults.max() > _MAX_FAULTS:
+                raise InfraError(f"the machinery under one world failed {int(faults.max())} times in a row")
+            first = playing[ended.ids] & ~ended.faulted  # a lost episode is played again, as another one
             ids = ended.ids[first]
             success[ids], fitness[ids], length[ids] = ended.success[first], ended.fitness[first], ended.length[first]
             playing[ids] = False

@@ -35,11 +35,15 @@ class TaskEnv(gym.Env[Any, Any]):
         return obs[0].numpy(), {}
 
     def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
-        """Apply ``action`` as it is. ``info`` holds success, fitness, broken and each reward component by name."""
+        """Apply ``action`` as it is.
+
+        ``info`` holds success, fitness, broken and each reward component by name, and what else `TaskVectorEnv.step` of
+        the task's kind of worlds tells, e.g. ``state_hash``.
+        """
         batch = torch.as_tensor(np.asarray(action))[None]
         obs, reward, terminated, truncated, info = self.vector_env.step(batch)
         components = {name: float(value[0]) for name, value in info.pop("reward_components").items()}
-        scalars = {name: value[0].item() for name, value in info.items() if isinstance(value, Tensor)}
+        scalars = {n: value[0].item() if isinstance(value, Tensor) else value[0] for n, value in info.items()}
         return obs[0].numpy(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), {**scalars, **components}
 
     def render(self) -> NDArray[np.uint8] | None:

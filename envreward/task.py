@@ -16,6 +16,7 @@ from torch import Tensor
 
 from envreward.fields import Field
 from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.rewards.sequence import AnyReward
 from envreward.task_spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Task(abc.ABC):
     """Of one world."""
     action_space: gym.spaces.Space[Any]
     """Of one world."""
+    rewards: Mapping[str, AnyReward] = {}
+    """Further rewards that people have designed for it, by name."""
 
 
 class SimTask(Task):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -28,6 +28,7 @@ from envreward.fields import PREV, resolve
 from envreward.registry import make_task
 from envreward.rewards.choice import RewardChoice, choose_reward
 from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.rewards.sequence import Flow, SequenceReward, new_memory
 from envreward.task import SimTask, Task
 
 _PRIVATE = ("failure", "success", "fitness")
@@ -65,6 +66,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self.observation_space = batch_space(task.observation_space, num_envs)
         self.action_space = batch_space(task.action_space, num_envs)
         self.reward_function = choose_reward(task, reward)
+        self._memory = new_memory(self.reward_function, num_envs) if self.reward_function else {}
         self.elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         """Steps taken in the running episode, int64 ``[N]``."""
         self._autoreset = autoreset
@@ -94,7 +96,14 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
     def _read(self, name: str) -> Any:
         """Return a declared field's present value ``[N, *shape]``."""
 
-    # What it may provide: see `save` and `load`.
+    # What it may provide.
+
+    fault_reason = ""
+    """What failed last under a world; empty while nothing did."""
+
+    def _faults(self) -> Tensor | None:
+        """Return the worlds whose machinery failed in the last `_simulate`, bool ``[N]``; ``None`` where none did."""
+        return None
 
     can_save = False
     """Whether `save` and `load` work."""
@@ -165,6 +174,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         if not len(self._seeds):
             raise gym.error.ResetNeeded("call reset() before the first step")
         broken = self._simulate(action)
+        first = self.elapsed == 0
         self.elapsed += 1
         state = self._values(name for name in self._names if name in self.task.fields)
         for name in self._previous_names:
@@ -172,7 +182,13 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self._previous = {n: state[n] if n in state else self._value(n) for n in self._previous_names}
         failure, success, fitness = (state[n] if n in state else self._value(n) for n in _PRIVATE)
         terminated = failure > broken  # of flags, a > b is "a and not b", in one operation
-        truncated = (self._out_of_time() | broken) > terminated
+        faulted = self._faults()
+        if faulted is not None:
+            terminated = terminated > faulted
+            broken_off = broken | faulted
+        else:
+            broken_off = broken
+        truncated = (self._out_of_time() | broken_off) > terminated
         obs = final_obs = self._observe()
         if self._autoreset:
             ids = (terminated | truncated).nonzero().squeeze(1)
@@ -180,7 +196,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
                 self._episode[ids.cpu().numpy()] += np.uint64(1)
                 self._begin(ids)
                 obs = self._observe()
-        return Transition(obs, final_obs, terminated, truncated, state, success, fitness, broken)
+        return Transition(obs, final_obs, terminated, truncated, state, success, fitness, broken, first, faulted)
 
     def save(self) -> dict[str, Tensor]:
         """Return copies of all that decides how the worlds go on, one row per world ``[N, ...]``.
@@ -192,6 +208,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         own |= {"seed": torch.from_numpy(self._seeds.view(np.int64).copy())}
         own |= {"episode": torch.from_numpy(self._episode.view(np.int64).copy())}
         own |= {f"previous.{name}": value.clone() for name, value in self._previous.items()}
+        own |= {f"reward.{name}": value.clone() for name, value in self._memory.items()}
         return own | {f"world.{name}": rows for name, rows in self._save().items()}
 
     def load(self, saved: Mapping[str, Tensor]) -> None:
@@ -207,6 +224,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self._seeds = saved["seed"].numpy().view(np.uint64).copy()
         self._episode = saved["episode"].numpy().view(np.uint64).copy()
         self._previous = {name: saved[f"previous.{name}"].clone() for name in self._previous_names}
+        self._memory = {name: saved[f"reward.{name}"].clone() for name in self._memory}
 
     def step(self, action: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Gymnasium's step, with the environment's reward ``[N]``.
@@ -230,18 +248,24 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
 
     def rewards(self, transition: Transition) -> RewardOutput:
         """Return the environment's own reward of a transition whose fields have been requested."""
-        if self.reward_function is None:
+        reward = self.reward_function
+        if reward is None:
             return RewardOutput(torch.zeros(self.num_envs, dtype=torch.float64, device=self.device), {})
-        wanted = self.reward_function.parameters
+        wanted = reward.parameters
         missing = [name for name in wanted if name not in transition.state]
         if missing:
             raise ConfigError(f"request() left out {', '.join(missing)}, which the environment's reward reads")
-        return self.reward_function(**{name: transition.state[name] for name in wanted})
+        state = {name: transition.state[name] for name in wanted}
+        if not isinstance(reward, SequenceReward):
+            return reward(**state)
+        flow = Flow(*(flags.unsqueeze(0) for flags in (transition.first, transition.terminated, transition.truncated)))
+        total, components = reward.over(flow, self._memory, **{n: value.unsqueeze(0) for n, value in state.items()})
+        return RewardOutput(total[0], {name: value[0] for name, value in components.items()})
 
     def request_reward(self) -> None:
         """Request exactly what the environment's own reward reads: what `step` needs, and the state after creation."""
         reward = self.reward_function
-        trusted = isinstance(reward, FunctionReward)
+        trusted = isinstance(reward, (FunctionReward, SequenceReward))
         self.request(reward.parameters if reward else (), None if trusted else torch.float32)
 
     def _out_of_time(self) -> Tensor:
@@ -353,6 +377,11 @@ class SimVectorEnv(TaskVectorEnv):
             self._renderer = None
 
 
+@runtime_checkable
+class _MakesWorlds(Protocol):
+    def vector_env(self, num_envs: int, **kwargs: Any) -> TaskVectorEnv: ...
+
+
 def make_vector_env(
     env_id: str,
     num_envs: int = 1,
@@ -387,5 +416,5 @@ def make_vector_env(
     }
     if isinstance(task, SimTask):
         return SimVectorEnv(task, num_envs, num_threads=num_threads, **shared)
-    env: TaskVectorEnv = task.vector_env(num_envs, **shared)  # type: ignore[attr-defined]
-    return env
+    assert isinstance(task, _MakesWorlds), task  # whoever brings worlds of another kind brings their environment
+    return task.vector_env(num_envs, **shared)

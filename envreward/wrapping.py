@@ -82,7 +82,7 @@ class WrappedTask(Task):
         return self._source()
 
     def vector_env(self, num_envs: int = 1, **kwargs: Any) -> GymVectorEnv:
-        """Make N worlds; keyword arguments are those of `envreward.vector_env.TaskVectorEnv`."""
+        """Make N worlds; ``kwargs`` are those of `envreward.vector_env.TaskVectorEnv`."""
         return GymVectorEnv(self, num_envs, **kwargs)
 
     @functools.cached_property

@@ -24,6 +24,9 @@ def _load(name: str) -> ModuleType:
     return sys.modules[name]
 
 
+_load("counter_worlds")  # so that tests can import it
+
+
 @pytest.fixture
 def llm_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A running `LLMServer` (see llm_server.py) that ``openai/...`` models speak to; answers ``answer 0`` and so on."""

@@ -10,7 +10,7 @@ FITNESS = [[1.0, 5.0], [4.0, -2.0], [2.0, 3.0]]
 def transition(fitness, success=(False, False), terminated=(False, False), truncated=(False, False)):
     none = torch.zeros(2, 1)
     flags = [torch.tensor(x) for x in (terminated, truncated, success)]
-    return Transition(none, none, flags[0], flags[1], {}, flags[2], torch.tensor(fitness), torch.zeros(2).bool())
+    return Transition(none, none, flags[0], flags[1], {}, flags[2], torch.tensor(fitness), *torch.zeros(2, 2).bool())
 
 
 @pytest.mark.parametrize(("reduce", "expected"), [("sum", 7.0), ("mean", 7.0 / 3), ("max", 4.0), ("last", 2.0)])

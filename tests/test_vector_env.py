@@ -166,7 +166,7 @@ def test_step_before_reset_is_refused():
     [
         ({"num_envs": 0}, "num_envs"),
         ({"render_mode": "human"}, "rgb_array"),
-        ({"reward": "dense"}, "neither expert"),
+        ({"reward": "dense"}, "neither a file nor one of expert"),
         ({"reward": "/nowhere/reward.py"}, "/nowhere/reward.py"),
     ],
 )

@@ -62,6 +62,7 @@ def describe(task: Task) -> dict[str, Any]:
         "fitness": task.fitness_doc,
         "expert": None if task.expert is None else _baseline(task.expert),
         "sparse": _baseline(task.sparse),
+        "rewards": {name: _baseline(reward) for name, reward in task.rewards.items()},
         "observation_space": " ".join(str(task.observation_space).split()),
         "action_space": " ".join(str(task.action_space).split()),
         "fields": {name: _field(field) for name, field in public_fields(task.fields).items()},
@@ -69,7 +70,7 @@ def describe(task: Task) -> dict[str, Any]:
 
 
 def _baseline(reward: Any) -> dict[str, Any]:
-    return {"reads": list(reward.parameters), "doc": reward.doc}
+    return {"reads": list(reward.parameters), "doc": getattr(reward, "doc", "")}
 
 
 def _field(field: Field) -> dict[str, Any]:
@@ -134,6 +135,7 @@ def _print(console: Console, about: dict[str, Any]) -> None:
         ("action", about["action_space"]),
         ("expert", "none published" if expert is None else _reads(expert)),
         ("sparse", _reads(about["sparse"])),
+        *((name, _reads(reward)) for name, reward in about["rewards"].items()),
     ):
         facts.add_row(name, Text(text))
     console.print(facts)

@@ -38,7 +38,7 @@ class Command:
     env: str
     """The task, e.g. Hopper; `envreward envs` lists them."""
     reward: str = "expert"
-    """expert, sparse, or the file of a reward program."""
+    """expert, sparse, another of the task's rewards by name (see `envreward envs ID`), or a reward program's file."""
     steps: int = 1_000_000
     """Environment steps per policy."""
     seeds: int = 1
@@ -64,17 +64,18 @@ class Command:
         """Train, score, and print a summary; 0 when at least one policy was trained."""
         from rich.console import Console
 
-        from envreward.registry import find, find_task_spec
+        from envreward.registry import find, find_task_spec, make_task
         from envreward.training.runner import check_job
 
         if self.seeds < 1:
             raise ConfigError(f"--seeds must be at least 1, got {self.seeds}")
         spec = find_task_spec(self.env)
-        program = self.reward not in ("expert", "sparse")
+        named = ("expert", "sparse", *make_task(spec.id).rewards)
+        program = self.reward not in named
         source = Path(self.reward)
         if program and not source.is_file():
-            raise ConfigError(f"--reward {self.reward!r} is neither expert, sparse nor a file")
-        job = self._job(spec.id)
+            raise ConfigError(f"--reward {self.reward!r} is neither a file nor one of {', '.join(named)}")
+        job = self._job(spec.id, _PROGRAM if program else self.reward)
         check_job(job)
         sandbox = find("sandboxes", self.sandbox)()
         if (reason := sandbox.unavailable()) is not None:
@@ -87,8 +88,7 @@ class Command:
         results = _train(job, out, sandbox, console, self.track)
         return _summary(job, out, results, self.episodes, self.seed)
 
-    def _job(self, env_id: str) -> TrainingJob:
-        reward = self.reward if self.reward in ("expert", "sparse") else _PROGRAM
+    def _job(self, env_id: str, reward: str) -> TrainingJob:
         seeds = range(self.seed, self.seed + self.seeds)
         return TrainingJob(
             env_id=env_id,

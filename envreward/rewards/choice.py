@@ -11,9 +11,11 @@ from envreward.fields import Field
 from envreward.task_spec import TaskSpec
 
 from .function import FunctionReward, RewardFunction
+from .sequence import AnyReward
 
-RewardChoice: TypeAlias = Literal["expert", "sparse", "none"] | str | Path | RewardFunction | None
-"""``expert``, ``sparse``, ``none``, the path of a reward program, a reward function; ``None``: expert, else sparse."""
+RewardChoice: TypeAlias = Literal["expert", "sparse", "none"] | str | Path | AnyReward | None
+"""``expert``, ``sparse``, ``none``, another of the task's own by name, the path of a reward program, or a reward
+function; ``None``: expert, else sparse."""
 
 
 class RewardedTask(Protocol):
@@ -23,9 +25,10 @@ class RewardedTask(Protocol):
     fields: Mapping[str, Field]
     expert: FunctionReward | None
     sparse: FunctionReward
+    rewards: Mapping[str, AnyReward]
 
 
-def choose_reward(task: RewardedTask, reward: RewardChoice = None) -> RewardFunction | None:
+def choose_reward(task: RewardedTask, reward: RewardChoice = None) -> AnyReward | None:
     """Return the reward function that ``reward`` names, or ``None`` for ``"none"``.
 
     The path of a program makes it run in this process, after the static check alone: give only programs you trust.
@@ -45,10 +48,13 @@ def choose_reward(task: RewardedTask, reward: RewardChoice = None) -> RewardFunc
         return task.sparse
     if reward == "none":
         return None
+    if isinstance(reward, str) and reward in task.rewards:
+        return task.rewards[reward]
     if isinstance(reward, (str, Path)):
         path = Path(reward)
         if not path.is_file():
-            raise ConfigError(f"reward {str(reward)!r} is neither expert, sparse, none nor a file")
+            named = ", ".join(["expert", "sparse", *task.rewards])
+            raise ConfigError(f"reward {str(reward)!r} is neither a file nor one of {named}, none")
         from .program import RewardProgram
 
         program: RewardFunction = RewardProgram.from_source(path.read_text(), task.fields)

@@ -194,6 +194,10 @@ class MetricRow:
     value_loss: float | None
     explained_variance: float | None
     learning_rate: float
+    reward_s: float | None = None
+    """Seconds that the process waited for the rewards of this rollout, of all members that train in it."""
+    faults: int = 0
+    """Episodes that the machinery under them ended; they count in nothing above."""
 
     @classmethod
     def from_json(cls, line: str) -> MetricRow:

@@ -38,12 +38,16 @@ def network_spec(task: Task, config: PPOConfig) -> NetworkSpec:
         size, discrete = int(action.shape[0]), False
     else:
         raise ConfigError(f"{task.spec.id}: PPO needs a vector or a single discrete choice as action, got {action}")
+    candidates = getattr(task, "candidate_shape", None)
+    if candidates is not None and (not config.hidden_sizes or min(config.hidden_sizes) < 2):
+        raise ConfigError(f"{task.spec.id}: choosing among candidates needs hidden layers of 2 units or more")
     return NetworkSpec(
         obs_size=int(np.prod(obs.shape)),
         action_size=size,
         hidden_sizes=config.hidden_sizes,
         activation=config.activation,
         head="categorical" if discrete else "gaussian",
+        candidates=candidates,
     )
 
 

@@ -25,6 +25,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from envreward.worlds import CandidateShape
+
 Activation = Literal["tanh", "relu", "elu"]
 HeadName = Literal["gaussian", "categorical"]
 
@@ -42,15 +44,22 @@ class NetworkSpec:
     hidden_sizes: tuple[int, ...]
     activation: Activation
     head: HeadName
+    candidates: CandidateShape | None = None
+    """Sizes of the candidates that a policy chooses from; ``None``: observations are plain vectors."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters' shapes by name, in the order in which they lie in a row of the weights."""
         shapes: dict[str, tuple[int, ...]] = {}
         for net, outputs in (("actor", self.action_size), ("critic", 1)):
-            sizes = [self.obs_size, *self.hidden_sizes, outputs]
+            inputs_first = self.obs_size
+            if self.candidates is not None:
+                inputs_first, outputs = (self.candidates.features if net == "actor" else self.candidates.context), 1
+            sizes = [inputs_first, *self.hidden_sizes, outputs]
             for layer, (inputs, units) in enumerate(itertools.pairwise(sizes)):
                 shapes[f"{net}.{layer}.weight"] = (inputs, units)
                 shapes[f"{net}.{layer}.bias"] = (units,)
+        if self.candidates is not None:
+            shapes["actor.context.weight"] = (self.candidates.context, shapes["actor.0.weight"][1])
         if self.head == "gaussian":
             shapes["log_std"] = (self.action_size,)
         return shapes
@@ -147,6 +156,15 @@ class StackedActorCritic:
                 delta = _activation_backward(upstream, x, self.spec.activation)
 
 
+def make_networks(spec: NetworkSpec, weights: Tensor) -> StackedActorCritic:
+    """Return networks of form ``spec`` over ``weights`` (float32 ``[M, P]``, kept and not copied)."""
+    if spec.candidates is None:
+        return StackedActorCritic(spec, weights)
+    from .candidate_networks import CandidateActorCritic
+
+    return CandidateActorCritic(spec, weights)
+
+
 def initial_weights(spec: NetworkSpec, init_log_std: float, generator: torch.Generator) -> Tensor:
     """Return one member's initial weights, float32 ``[P]``.
 
@@ -155,7 +173,12 @@ def initial_weights(spec: NetworkSpec, init_log_std: float, generator: torch.Gen
     """
     weights = torch.zeros(1, spec.size)
     params, last = _views(spec, weights), len(spec.hidden_sizes)
-    for net, output_gain in (("actor", 0.01), ("critic", 1.0)):
+    named = {"actor": 0.01, "critic": 1.0}
+    if spec.candidates is not None:
+        matrix = torch.empty(params["actor.context.weight"].shape[1:])
+        torch.nn.init.orthogonal_(matrix, math.sqrt(2), generator=generator)
+        params["actor.context.weight"][0].copy_(matrix)
+    for net, output_gain in named.items():
         for layer in range(last + 1):
             matrix = torch.empty(params[f"{net}.{layer}.weight"].shape[1:])
             gain = output_gain if layer == last else math.sqrt(2)

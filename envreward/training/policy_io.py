@@ -17,7 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from envreward.errors import ConfigError
+from envreward.worlds import CandidateShape
 
+from .candidate_networks import EXCLUDED, split
 from .networks import Activation, HeadName, NetworkSpec, activate
 
 WEIGHTS, FORM = "policy.safetensors", "policy.json"
@@ -39,6 +41,8 @@ class PolicyForm:
     head: HeadName
     squash: bool = False
     """Whether the mean goes through tanh and is scaled to the action space (SAC, TD3)."""
+    candidates: CandidateShape | None = None
+    """Sizes of the candidates it chooses from (see `envreward.worlds`)."""
     obs_clip: float
     """Normalised observations are clipped to this; observations are not normalised without ``obs_mean``."""
 
@@ -59,6 +63,8 @@ class Policy:
         Returns:
             Float32 ``[N, A]`` within the bounds of the action space, or int64 ``[N]``.
         """
+        if self.form.candidates is not None:
+            return self._choose(obs, self.form.candidates)
         x = obs.flatten(1)
         if "obs_mean" in self.tensors:
             clip = self.form.obs_clip
@@ -75,6 +81,18 @@ class Policy:
         if self.form.squash:
             return low + (torch.tanh(x) + 1) * 0.5 * (high - low)
         return x.clamp(low, high)
+
+    def _choose(self, obs: Tensor, shape: CandidateShape) -> Tensor:
+        context, mask, x = split(obs.to(torch.float32), shape)
+        shared = context @ self.tensors["actor.context.weight"]
+        last = len(self.form.layers)
+        for layer in range(last + 1):
+            x = x @ self.tensors[f"actor.{layer}.weight"] + self.tensors[f"actor.{layer}.bias"]
+            if layer == 0:
+                x = x + shared.unsqueeze(1)
+            if layer < last:
+                x = activate(x, self.form.activation)
+        return x.squeeze(-1).masked_fill(~mask, EXCLUDED).argmax(-1)
 
 
 def save_policy(folder: Path, form: PolicyForm, tensors: Mapping[str, Tensor]) -> None:
@@ -94,6 +112,8 @@ def load_policy(folder: Path) -> Policy:
         raw: dict[str, Any] = json.loads((folder / FORM).read_text())
         for name in ("obs_shape", "action_shape", "layers"):
             raw[name] = tuple(raw[name])
+        if raw.get("candidates") is not None:
+            raw["candidates"] = CandidateShape(*raw["candidates"])
         form = PolicyForm(**raw)
         tensors = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
@@ -114,6 +134,7 @@ def network_form(env_id: str, spec: NetworkSpec, obs_shape: tuple[int, ...], obs
         layers=spec.hidden_sizes,
         activation=spec.activation,
         head=spec.head,
+        candidates=spec.candidates,
         obs_clip=obs_clip,
     )
 
@@ -126,7 +147,10 @@ def action_bounds(space: gym.spaces.Space[Any]) -> dict[str, Tensor]:
 
 
 def _check(folder: Path, form: PolicyForm, tensors: Mapping[str, Tensor]) -> None:
-    sizes = [torch.Size(form.obs_shape).numel(), *form.layers, form.action_size]
+    if form.candidates is None:
+        sizes = [torch.Size(form.obs_shape).numel(), *form.layers, form.action_size]
+    else:
+        sizes = [form.candidates.features, *form.layers, 1]
     for layer, shape in enumerate(itertools.pairwise(sizes)):
         found = tensors.get(f"actor.{layer}.weight")
         if found is None or tuple(found.shape) != shape:

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from envreward.episodes import EpisodeTracker
-from envreward.errors import RewardRuntimeError, RewardTimeoutError
+from envreward.errors import InfraError, RewardRuntimeError, RewardTimeoutError
 from envreward.vector_env import TaskVectorEnv, make_vector_env
 
 from .config import Member, MemberStatus, MetricRow, TrainingJob
 from .gae import advantages
 from .heads import make_head
 from .member_state import MemberState, fresh_state, network_spec, stack_states, subset, unjoined, world_seeds
-from .networks import StackedActorCritic
+from .networks import make_networks
 from .normalize import ObsNormalizer, ReturnScaler, RunningMoments
 from .optimizer import StackedAdam
 from .ppo import Batch, UpdateStats, explained_variance, update
@@ -76,6 +76,8 @@ class Population:
         """
         self.job, self.config = job, job.ppo
         self.updates = updates
+        self.reward_s = 0.0
+        """Seconds spent waiting for the rewards of the last rollout."""
         self._sources = dict(sources)
         self._env: TaskVectorEnv | None = None
         self._idle: set[int] = set()
@@ -96,7 +98,7 @@ class Population:
         if states is None:
             states = {m.key: fresh_state(m, self.spec, config) for m in members}
         state = stack_states(members, states)
-        self._nets = StackedActorCritic(self.spec, state["weights"])
+        self._nets = make_networks(self.spec, state["weights"])
         self._head = make_head(self.spec.head, self.spec.action_size)
         self._adam = StackedAdam(self._nets.weights, state["adam.first"], state["adam.second"], state["adam.steps"])
         self._learning_rate, self._returns = state["learning_rate"], state["returns"]
@@ -106,6 +108,11 @@ class Population:
         self._normalizer = ObsNormalizer(_moments(state, "obs"), config.obs_clip)
         self._scaler = ReturnScaler(_moments(state, "return"), state["return.running"], config.gamma)
         self._tracker = EpisodeTracker(count * worlds, env.task.fitness_reduce)
+        for row, member in enumerate(members):
+            source = self._sources[member.key]
+            for name, fresh in source.memory.items():
+                key = f"reward.{member.reward}.{name}"
+                source.memory[name] = state[key][row].clone() if key in state else torch.zeros_like(fresh)
         if "next_obs" in state:
             env.load(subset(state, "env."))
             self._tracker.load(subset(state, "episode."))
@@ -141,13 +148,20 @@ class Population:
             wall_s: Wall-clock time of the job, for the metrics.
         """
         rollout = self._collect()
+        if rollout.faulted is not None and rollout.faulted.sum() * 2 > rollout.faulted.numel():
+            reason = self._worlds().fault_reason
+            raise InfraError(f"the machinery under more than half of a rollout's steps failed, last: {reason}")
+        start = time.perf_counter()
         rewards = self._evaluate(rollout)
-        returns = ended_returns(rewards.total, rollout.ended, self._returns)
+        self.reward_s = time.perf_counter() - start
+        if rollout.faulted is not None:
+            rewards.total.masked_fill_(rollout.faulted, 0.0)
+        returns = ended_returns(rewards.total, rollout.ended, self._returns, rollout.faulted)
         batch, values = self._prepare(rollout, rewards.total)
         order = torch.Generator().manual_seed(self.updates)
         stats = update(self._nets, self._adam, self._head, batch, self.config, self._scheduled(), order)
         self._learning_rate = stats.learning_rate.unsqueeze(1)
-        if self.config.normalize_obs:
+        if self.config.normalize_obs and self.spec.candidates is None:  # candidates are scaled by whoever makes them
             self._normalizer.update(rollout.raw_obs.flatten(1, 2))
         self._obs = rollout.next_obs
         self.updates += 1
@@ -173,7 +187,7 @@ class Population:
         rewards = Rewards(torch.zeros(members, steps, worlds), [{} for _ in sources], {})
         for row, source in enumerate(sources):
             try:
-                source.submit(count)
+                source.submit(rollout.flow(row))
             except RewardRuntimeError as error:
                 rewards.failed[row] = error
         for row, source in enumerate(sources):
@@ -208,6 +222,9 @@ class Population:
         output = self._nets.forward(obs)
         last = self._nets.value(self._normalizer(rollout.next_obs.view(members, worlds, -1)))
         values = torch.cat((output.value.view(members, -1, worlds), last.unsqueeze(1)), 1).transpose(0, 1)
+        faulted = rollout.faulted
+        if faulted is not None:  # nothing is known of what such a step led to: it earns what the critic expected
+            scaled = torch.where(faulted.transpose(0, 1), values[:-1], scaled)
         advantage = advantages(scaled, values, ended, config.gamma, config.gae_lambda).transpose(0, 1).flatten(1)
         batch = Batch(
             obs=obs,
@@ -215,6 +232,7 @@ class Population:
             log_prob=self._head.score(self._nets, output.action, action).log_prob,
             advantage=advantage,
             target=advantage + output.value,
+            counts=None if faulted is None else (~faulted).flatten(1).to(torch.float32),
         )
         return batch, output.value
 
@@ -244,6 +262,7 @@ class Population:
                 fitness=_mean(rollout.fitness[m]),
                 episode_return=_mean(returns[m]),
                 episode_length=_mean(rollout.length[m]),
+                faults=0 if rollout.faulted is None else int(rollout.faulted[m].sum()),
                 components=rewards.components[m],
                 reward_mean=means[m],
                 explained_variance=None if math.isnan(variance[m]) else float(variance[m]),
@@ -301,7 +320,11 @@ class Population:
             worlds |= {f"episode.{name}": rows for name, rows in self._tracker.save().items()}
             worlds |= {f"env.{name}": rows for name, rows in env.save().items()}
             stacked |= {n: unjoined(rows, len(self.members)) for n, rows in worlds.items()}
-        return {m.key: {n: rows[i].clone() for n, rows in stacked.items()} for i, m in enumerate(self.members)}
+        states = {m.key: {n: rows[i].clone() for n, rows in stacked.items()} for i, m in enumerate(self.members)}
+        for member in self.members if env.can_save else ():
+            memory = self._sources[member.key].memory
+            states[member.key] |= {f"reward.{member.reward}.{n}": values.clone() for n, values in memory.items()}
+        return states
 
     def _worlds(self) -> TaskVectorEnv:
         if self._env is None:

@@ -10,6 +10,7 @@ the order in which minibatches are drawn, which depends on the number of the upd
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -38,14 +39,19 @@ class Batch:
     advantage: Tensor
     target: Tensor
     """What the critic should have said, ``[M, B]``."""
+    counts: Tensor | None = None
+    """1 for transitions to learn from and 0 for those lost to a fault of the machinery, ``[M, B]``; ``None``: all 1."""
 
     def select(self, index: Tensor) -> Batch:
         """Return the transitions ``index`` (int64 ``[b]``) of every member."""
-        return Batch(**{f.name: getattr(self, f.name).index_select(1, index) for f in fields(self)})
+        return Batch(**{name: values.index_select(1, index) for name, values in self._present()})
 
     def slice(self, start: int, stop: int) -> Batch:
         """Return a view of transitions ``start`` to ``stop`` of every member."""
-        return Batch(**{f.name: getattr(self, f.name)[:, start:stop] for f in fields(self)})
+        return Batch(**{name: values[:, start:stop] for name, values in self._present()})
+
+    def _present(self) -> Iterator[tuple[str, Tensor]]:
+        return ((f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) is not None)
 
 
 class UpdateStats(NamedTuple):
@@ -86,6 +92,8 @@ def minibatch_gradients(nets: StackedActorCritic, head: Head, batch: Batch, conf
     flat = clipped & ((advantage > 0) == (ratio > 1))
     d_log_prob = (advantage * ratio).masked_fill_(flat, 0.0).mul_(-1.0 / size)
     error = output.value - batch.target
+    if batch.counts is not None:
+        d_log_prob, error = d_log_prob * batch.counts, error * batch.counts
     d_output = head.backward(nets, output.action, batch.action, scored, d_log_prob, -config.entropy_coef)
     nets.backward(d_output, error * (2 * config.value_coef / size))
     return _Step(

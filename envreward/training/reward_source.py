@@ -16,7 +16,11 @@ from torch import Tensor
 
 from envreward.errors import ConfigError, RewardRuntimeError
 from envreward.fields import Field, resolve, torch_dtype
-from envreward.rewards.function import RewardFunction, RewardOutput
+from envreward.rewards.choice import choose_reward
+from envreward.rewards.function import RewardOutput
+from envreward.rewards.program import RewardProgram
+from envreward.rewards.sequence import AnyReward, Flow, Memory, evaluate_over, new_memory
+from envreward.rewards.worker import RewardWorker
 from envreward.task import Task
 
 from .config import Member, TrainingJob
@@ -27,9 +31,11 @@ class RewardSource(Protocol):
 
     inputs: dict[str, Tensor]
     """Where to write the fields, ``[capacity, *shape]`` by name."""
+    memory: Memory
+    """What it remembers of each world's running episode; written in place."""
 
-    def submit(self, n: int) -> None:
-        """Start on the first ``n`` rows of the inputs."""
+    def submit(self, flow: Flow) -> None:
+        """Start on the first rows of the inputs, as many as ``flow`` has steps: those of ``[T, N]`` in order."""
         ...
 
     def result(self, timeout_s: float) -> RewardOutput:
@@ -48,20 +54,21 @@ class RewardSource(Protocol):
 class TrustedSource:
     """An expert or sparse reward, evaluated in this process."""
 
-    def __init__(self, function: RewardFunction, fields: Mapping[str, Field], capacity: int) -> None:
-        """Make room for ``capacity`` rows of each field that ``function`` reads."""
+    def __init__(self, function: AnyReward, fields: Mapping[str, Field], capacity: int, num_worlds: int) -> None:
+        """Make room for ``capacity`` rows, of ``num_worlds`` worlds, of each field that ``function`` reads."""
         self._function = function
-        self._rows = 0
+        self._flow: Flow | None = None
         self.inputs = {}
+        self.memory = new_memory(function, num_worlds)
         for name in function.parameters:
             field = resolve(name, fields)
             if field.dtype == "str":
                 raise ConfigError(f"field {name} is text: rewards that read text cannot be trained on in batches yet")
             self.inputs[name] = torch.zeros(capacity, *field.shape, dtype=torch_dtype(field.dtype))
 
-    def submit(self, n: int) -> None:
-        """Remember that the first ``n`` rows are wanted."""
-        self._rows = n
+    def submit(self, flow: Flow) -> None:
+        """Remember which rows are wanted."""
+        self._flow = flow
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Evaluate the rows submitted; the time limit does not apply to trusted code.
@@ -69,14 +76,44 @@ class TrustedSource:
         Raises:
             RewardRuntimeError: A reward is not finite.
         """
-        output = self._function(**{name: values[: self._rows] for name, values in self.inputs.items()})
+        assert self._flow is not None
+        shape = self._flow.first.shape
+        rows = shape.numel()
+        state = {name: values[:rows].view(*shape, *values.shape[1:]) for name, values in self.inputs.items()}
+        output = evaluate_over(self._function, self._flow, self.memory, state)
         bad = int((~torch.isfinite(output.total)).sum())
         if bad:
-            raise RewardRuntimeError(f"{bad} of {self._rows} rewards are not finite.")
-        return output
+            raise RewardRuntimeError(f"{bad} of {rows} rewards are not finite.")
+        return RewardOutput(output.total.flatten(), {name: v.flatten() for name, v in output.components.items()})
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+class ProgramSource:
+    """A reward program, evaluated in a locked-up process of its own."""
+
+    def __init__(self, worker: RewardWorker) -> None:
+        """Take over ``worker``."""
+        self._worker = worker
+        self.inputs = worker.inputs
+        self.memory: Memory = {}
+
+    def submit(self, flow: Flow) -> None:
+        """Start on the rows of ``flow``; programs see single states, so their order does not matter.
+
+        Raises:
+            RewardCrashError: The process is gone.
+        """
+        self._worker.submit(flow.first.numel())
+
+    def result(self, timeout_s: float) -> RewardOutput:
+        """Wait for the rewards; see `RewardWorker.result` for what it raises."""
+        return self._worker.result(timeout_s)
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
 
 
 class NoReward:
@@ -84,11 +121,12 @@ class NoReward:
 
     def __init__(self) -> None:
         self.inputs: dict[str, Tensor] = {}
+        self.memory: Memory = {}
         self._rows = 0
 
-    def submit(self, n: int) -> None:
+    def submit(self, flow: Flow) -> None:
         """Remember how many rows are wanted."""
-        self._rows = n
+        self._rows = flow.first.numel()
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Return zeros."""
@@ -107,14 +145,9 @@ def open_reward(member: Member, job: TrainingJob, folder: Path, task: Task, capa
         RewardError: The program breaks a rule of reward programs.
         ConfigError: The task has no such reward.
     """
-    if member.reward == "sparse":
-        return TrustedSource(task.sparse, task.fields, capacity)
-    if member.reward == "expert":
-        if task.expert is None:
-            raise ConfigError(f"{task.spec.id} has no published expert reward; use sparse or a program")
-        return TrustedSource(task.expert, task.fields, capacity)
-    from envreward.rewards.program import RewardProgram
-    from envreward.rewards.worker import RewardWorker
-
+    if member.reward in ("sparse", "expert") or member.reward in task.rewards:
+        function = choose_reward(task, member.reward)
+        assert function is not None
+        return TrustedSource(function, task.fields, capacity, job.ppo.num_worlds)
     program = RewardProgram.from_source((folder / member.reward).read_text(), task.fields)
-    return RewardWorker(program, task.fields, capacity, memory_bytes=job.reward_memory_bytes)
+    return ProgramSource(RewardWorker(program, task.fields, capacity, memory_bytes=job.reward_memory_bytes))

@@ -10,7 +10,8 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from envreward.episodes import EpisodeTracker
+from envreward.episodes import Episodes, EpisodeTracker
+from envreward.rewards.sequence import Flow
 from envreward.vector_env import TaskVectorEnv
 
 from .heads import Head
@@ -42,12 +43,23 @@ class Rollout:
     ended: Tensor
     """bool ``[M, T, N]``."""
     cutoffs: list[Cutoff] = field(default_factory=list)
+    first: Tensor
+    """Whether the step was its episode's first, bool ``[M, T, N]``."""
+    truncated: Tensor
+    """Whether the episode was cut off after the step, bool ``[M, T, N]``."""
+    faulted: Tensor | None = None
+    """Steps in which the world's machinery failed, bool ``[M, T, N]``; ``None`` where none did."""
     success: list[list[bool]]
     """Of the episodes that ended, by member; likewise the next two."""
     fitness: list[list[float]]
     length: list[list[int]]
     next_obs: Tensor
     """Raw observations after the last step, ``[M * N, O]``."""
+
+    def flow(self, member: int) -> Flow:
+        """Return where a member's episodes begin and end."""
+        truncated = self.truncated[member]
+        return Flow(self.first[member], self.ended[member] & ~truncated, truncated)
 
 
 class ActionMap:
@@ -92,9 +104,9 @@ def collect(
     raw = torch.empty(members, steps, worlds, size, dtype=obs.dtype)
     seen = torch.empty(members, steps, worlds, size)
     actions: Tensor | None = None
-    ended = torch.zeros(members, steps, worlds, dtype=torch.bool)
+    ended, first, truncated = (torch.zeros(members, steps, worlds, dtype=torch.bool) for _ in range(3))
     rollout = Rollout(
-        raw_obs=raw, obs=seen, action=noise, ended=ended, next_obs=obs,
+        raw_obs=raw, obs=seen, action=noise, ended=ended, first=first, truncated=truncated, next_obs=obs,
         success=[[] for _ in sources], fitness=[[] for _ in sources], length=[[] for _ in sources],
     )  # fmt: skip
     copies = [(values, name, m) for m, source in enumerate(sources) for name, values in source.inputs.items()]
@@ -110,21 +122,28 @@ def collect(
         transition = env.advance(to_env(action))
         for values, name, m in copies:
             values[t * worlds : (t + 1) * worlds] = transition.state[name][m * worlds : (m + 1) * worlds]
+        first[:, t] = transition.first.view(members, worlds)
         obs = transition.obs.flatten(1)
+        if transition.faulted is not None:
+            if rollout.faulted is None:
+                rollout.faulted = torch.zeros_like(ended)
+            rollout.faulted[:, t] = transition.faulted.view(members, worlds)
         episodes = tracker.update(transition)
         if episodes is not None:
             ended[:, t] = (transition.terminated | transition.truncated).view(members, worlds)
             if transition.truncated.any():
-                cut = transition.truncated.view(members, worlds)
+                cut = truncated[:, t] = transition.truncated.view(members, worlds)
                 rollout.cutoffs.append(Cutoff(t, transition.final_obs.flatten(1), cut))
-            _log(rollout, worlds, episodes.ids, episodes.success, episodes.fitness, episodes.length)
+            _log(rollout, worlds, episodes)
     rollout.next_obs = obs
     return rollout
 
 
-def _log(rollout: Rollout, worlds: int, ids: Tensor, success: Tensor, fitness: Tensor, length: Tensor) -> None:
-    rows = zip(ids.tolist(), success.tolist(), fitness.tolist(), length.tolist(), strict=True)
-    for world, succeeded, score, steps in rows:
+def _log(rollout: Rollout, worlds: int, episodes: Episodes) -> None:
+    columns = (episodes.ids, episodes.success, episodes.fitness, episodes.length, episodes.faulted)
+    for world, succeeded, score, steps, faulted in zip(*(column.tolist() for column in columns), strict=True):
+        if faulted:
+            continue
         member = world // worlds
         rollout.success[member].append(succeeded)
         rollout.fitness[member].append(score)
@@ -143,20 +162,22 @@ def bootstrap(rewards: Tensor, cut: Cutoff, value: Tensor, gamma: float) -> None
     rewards[cut.t] += torch.where(cut.truncated, gamma * value, 0.0)
 
 
-def ended_returns(rewards: Tensor, ended: Tensor, running: Tensor) -> list[list[float]]:
+def ended_returns(rewards: Tensor, ended: Tensor, running: Tensor, faulted: Tensor | None = None) -> list[list[float]]:
     """Return the undiscounted returns of the episodes that ended, by member.
 
     Args:
         rewards: ``[M, T, N]``.
         ended: bool ``[M, T, N]``.
         running: Returns so far of the running episodes ``[M, N]``; updated in place.
+        faulted: Where the machinery ended an episode, which then has no return, bool ``[M, T, N]``.
     """
     returns: list[list[float]] = [[] for _ in range(len(rewards))]
     any_ended = ended.any(2).any(0).tolist()
     for t, some in enumerate(any_ended):
         running += rewards[:, t]
         if some:
-            for member, mask in enumerate(ended[:, t]):
+            whole = ended[:, t] if faulted is None else ended[:, t] & ~faulted[:, t]
+            for member, mask in enumerate(whole):
                 returns[member].extend(running[member][mask].tolist())
             running.masked_fill_(ended[:, t], 0.0)
     return returns

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from envreward.episodes import EpisodeTracker
 from envreward.errors import ConfigError
+from envreward.rewards.sequence import Flow
 from envreward.vector_env import TaskVectorEnv, make_vector_env
 
 from .config import Member, MetricRow, PPOConfig, TrainingJob
@@ -174,9 +175,12 @@ class _Worlds(VecEnv):
         transition = self._task_env.advance(self._action)
         for name, values in self._source.inputs.items():
             values[: self.num_envs] = transition.state[name]
-        self._source.submit(self.num_envs)
+        flags = (transition.first, transition.terminated, transition.truncated)
+        self._source.submit(Flow(*(flag.unsqueeze(0) for flag in flags)))
         reward, components = self._source.result(self._timeout_s)
         reward = reward.clone()
+        if transition.faulted is not None:  # these trainers cannot leave a step out: it pays nothing and is cut off
+            reward[transition.faulted] = 0.0
         self.rewards.append(float(reward.mean()))
         for name, values in components.items():
             self.components[name] = self.components.get(name, 0.0) + float(values.mean())
@@ -184,7 +188,7 @@ class _Worlds(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if ended is not None and ended.episode_return is not None:
             numbers = (ended.success, ended.fitness, ended.length, ended.episode_return)
-            self.episodes.extend(zip(*(n.tolist() for n in numbers), strict=True))
+            self.episodes.extend(zip(*(n[~ended.faulted].tolist() for n in numbers), strict=True))
             for i in ended.ids.tolist():
                 infos[i]["terminal_observation"] = transition.final_obs[i].numpy()
                 infos[i]["TimeLimit.truncated"] = bool(transition.truncated[i])

@@ -6,11 +6,12 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from envreward.errors import EnvRewardError, RewardError
+from envreward.errors import EnvRewardError, InfraError, RewardError
 from envreward.registry import make_task
 from envreward.task import Task
 
@@ -56,6 +57,9 @@ def run_shard(job: TrainingJob, folder: Path, plan: Plan, shard: int, clock: Clo
     population = Population(job, members, sources, states=states, updates=updates)
     try:
         _train(population, folder, task, plan, shard, clock)
+    except InfraError as error:
+        for member in unfinished(members, folder):
+            MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
     finally:
         population.close()
 
@@ -65,7 +69,7 @@ def _train(population: Population, folder: Path, task: Task, plan: Plan, shard: 
     metrics, saved_at = MetricWriter(folder), clock()
     while population.active and population.updates < until:
         rows, retired = population.train_once(clock())
-        metrics.write(rows)
+        metrics.write(replace(row, reward_s=population.reward_s) for row in rows)
         for r in retired:
             save_member(job, r.member, folder, task, r.state, r.status, r.reason, population.steps, clock())
         if clock() - saved_at > job.checkpoint_every_s:

@@ -45,7 +45,7 @@ def test_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ("arguments", "code", "message"),
     [
         (["--env", "Hoppr"], 2, "did you mean"),
-        (["--env", "Hopper", "--reward", "nothing.py"], 2, "neither expert, sparse nor a file"),
+        (["--env", "Hopper", "--reward", "nothing.py"], 2, "neither a file nor one of expert, sparse"),
         (["--env", "Hopper", "--seeds", "0"], 2, "--seeds must be at least 1"),
         (["--env", "Hopper", "--steps", "0"], 2, "total_steps must be at least 1"),
         (["--env", "Hopper", "--sandbox", "proces"], 2, "did you mean 'process'"),

@@ -100,7 +100,7 @@ def timeless() -> Callable[[Any], list[dict[str, Any]]]:
     def strip(rows: Any) -> list[dict[str, Any]]:
         plain = [dataclasses.asdict(row) | {"wall_s": math.nan} for row in rows]
         for row in plain:
-            del row["wall_s"]
+            del row["wall_s"], row["reward_s"]
         return sorted(plain, key=lambda row: (row["key"], row["step"]))
 
     return strip

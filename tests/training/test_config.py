@@ -12,6 +12,7 @@ from rich.console import Console
 from envreward.errors import MissingExtraError, RewardRuntimeError
 from envreward.registry import make_task
 from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.rewards.sequence import Flow
 from envreward.training.config import RacingConfig, TrainingJob
 from envreward.training.plan import Plan
 from envreward.training.progress import TrainingProgress
@@ -39,14 +40,15 @@ def test_trusted_reward_that_is_not_finite_is_an_error() -> None:
     """A NaN in a trusted reward too is found, with the number of rows."""
     fields = make_task("Hopper").fields
     source = TrustedSource(
-        FunctionReward(("x_velocity",), lambda x_velocity: RewardOutput(x_velocity.log(), {})), fields, 8
+        FunctionReward(("x_velocity",), lambda x_velocity: RewardOutput(x_velocity.log(), {})), fields, 8, 2
     )
+    flow = Flow(*(torch.zeros(3, 2, dtype=torch.bool) for _ in range(3)))
     source.inputs["x_velocity"][:] = torch.tensor([1.0, -1.0, 2.0, -2.0, 1.0, 1.0, -9.0, -9.0])
-    source.submit(6)
+    source.submit(flow)
     with pytest.raises(RewardRuntimeError, match="2 of 6 rewards"):
         source.result(1.0)
     source.inputs["x_velocity"][:] = 1.0
-    source.submit(6)
+    source.submit(flow)
     assert source.result(1.0).total.tolist() == [0.0] * 6
 
 
