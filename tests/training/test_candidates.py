@@ -1,4 +1,4 @@
-"""Policies that choose among candidates: function and gradients as autograd's, no crowd effect, lost steps, learning."""
+"""Policies that choose among candidates: gradients as autograd's, no crowd effect, lost steps, learning."""
 
 from __future__ import annotations
 
