@@ -59,6 +59,7 @@ class PPOConfig:
     hidden_sizes: tuple[int, ...] = (64, 64)
     """Units of the hidden layers, of actor and critic each."""
     activation: Literal["tanh", "relu", "elu"] = "tanh"
+    """Function between the layers."""
     init_log_std: float = -1.0
     """Logarithm of the action noise's standard deviation at the beginning."""
     normalize_obs: bool = True
