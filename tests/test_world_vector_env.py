@@ -14,6 +14,8 @@ import envreward
 from envreward import contract
 from envreward.errors import ConfigError
 from envreward.gym_env import make_env
+from envreward.rewards.function import RewardOutput
+from envreward.rewards.sequence import Flow, Memory
 from envreward.world_vector_env import WorldVectorEnv
 from envreward.worlds import EachWorld, WorldBatch
 
@@ -171,3 +173,53 @@ def test_registered_with_gymnasium() -> None:
     envreward.registry.add_task(task)
     assert isinstance(gym.make_vec("Tests/Counter-v0", num_envs=3).unwrapped, WorldVectorEnv)
     assert gym.make("Tests/Counter-v0").action_space.n == 2
+
+
+class Age:
+    """Pays the number of the step in its episode."""
+
+    parameters = ("value",)
+    doc = "age"
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        return {"age": torch.zeros(num_worlds)}
+
+    def over(self, flow: Flow, memory: Memory, **state: torch.Tensor) -> RewardOutput:
+        total = torch.empty(flow.first.shape)
+        for t, first in enumerate(flow.first):
+            memory["age"].masked_fill_(first, 0.0).add_(1)
+            total[t] = memory["age"]
+        return RewardOutput(total, {"ended": flow.last.to(torch.float32)})
+
+
+def test_step_pays_rewards_that_remember() -> None:
+    """`step` pays a reward with memory, which starts anew with each episode and is told of their ends."""
+    env = CounterTask().vector_env(3, reward=Age(), max_episode_steps=4)
+    env.reset(seed=0)
+    generator = torch.Generator().manual_seed(1)
+    age = torch.zeros(3)
+    for _ in range(20):
+        action = torch.randint(0, 2, (3,), generator=generator)
+        _, reward, terminated, truncated, info = env.step(action)
+        age += 1
+        assert torch.equal(reward.float(), age)
+        ended = terminated | truncated
+        assert torch.equal(info["reward_components"]["ended"].bool(), ended)
+        age[ended] = 0.0
+
+
+def test_fault_after_the_end_is_no_termination() -> None:
+    """A world without autoreset whose machinery fails after its success is cut off, not terminated once more."""
+    task = Faulty((7,))
+    env = task.vector_env(1, autoreset=False)
+    env.reset(seed=0)
+    target = int(env.board.value("target")[0])
+    transitions = [env.advance(torch.tensor([UP])) for _ in range(target)]
+    assert transitions[-1].terminated.tolist() == [True]
+    there_and_back = [DOWN, UP] * 4
+    transitions += [env.advance(torch.tensor([move])) for move in there_and_back[: 6 - target]]
+    if int(env.board.value("value")[0]) != target:
+        env.worlds._worlds[0].faults = (8,)
+        env.advance(torch.tensor([UP]))
+    last = env.advance(torch.tensor([UP]))
+    assert last.faulted is not None and last.truncated.tolist() == [True] and last.terminated.tolist() == [False]

@@ -300,3 +300,17 @@ def test_reward_that_remembers_sees_rollouts_in_order(monkeypatch: pytest.Monkey
         population._obs = rollout.next_obs
     saved = population.save()["m0"]
     assert torch.equal(saved["reward.sparse.seen"], ages) and torch.equal(source.memory["seen"], ages)
+
+
+def test_flow_tells_termination_from_cutting_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rewards are told where episodes begin, end by themselves, and are cut off by the time limit."""
+    population = make_population(CounterTask(), monkeypatch)
+    rollout = population._collect()
+    assert rollout.cutoffs and any(map(any, rollout.success))
+    flow = rollout.flow(0)
+    assert torch.equal(flow.last, rollout.ended[0]) and not (flow.terminated & flow.truncated).any()
+    expected = torch.zeros_like(flow.truncated)
+    for cut in rollout.cutoffs:
+        expected[cut.t] = cut.truncated[0]
+    assert torch.equal(flow.truncated, expected)
+    assert flow.first[0].all() and torch.equal(flow.first[1:], flow.last[:-1])
