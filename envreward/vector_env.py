@@ -259,7 +259,8 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         if not isinstance(reward, SequenceReward):
             return reward(**state)
         flow = Flow(*(flags.unsqueeze(0) for flags in (transition.first, transition.terminated, transition.truncated)))
-        total, components = reward.over(flow, self._memory, **{n: value.unsqueeze(0) for n, value in state.items()})
+        rows = {n: value.unsqueeze(0) if isinstance(value, Tensor) else [value] for n, value in state.items()}
+        total, components = reward.over(flow, self._memory, **rows)
         return RewardOutput(total[0], {name: value[0] for name, value in components.items()})
 
     def request_reward(self) -> None:

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,11 @@ from torch import Tensor
 
 from envreward.errors import ConfigError
 from envreward.fields import Field
-from envreward.rewards.function import FunctionReward
+from envreward.rewards.function import FunctionReward, RewardOutput
+from envreward.rewards.gated import GatedAccumulation, Level
+from envreward.rewards.milestones import Milestones
+from envreward.rewards.sequence import AnyReward
+from envreward.rewards.shaping import PotentialShaping
 from envreward.task import SPARSE_SUCCESS, Behaviour, Task
 from envreward.task_spec import TaskSpec
 from envreward.worlds import CandidateShape, Tool, WorldBatch
@@ -36,7 +40,7 @@ class WorldTask(Task):
     candidate_shape: CandidateShape
     tools: tuple[Tool, ...] = ()
     """What a language model may call."""
-    replayable: ClassVar[bool] = False
+    replayable: bool = False
     """Whether a world is a function of its seed and actions and fast enough to be saved as these."""
     sparse: FunctionReward = SPARSE_SUCCESS
     fitness_reduce = "last"
@@ -57,6 +61,11 @@ class WorldTask(Task):
         from envreward.world_vector_env import WorldVectorEnv
 
         return WorldVectorEnv(self, num_envs, **kwargs)
+
+    @functools.cached_property
+    def rewards(self) -> Mapping[str, AnyReward]:  # type: ignore[override]
+        """The usual dense rewards over ``milestones`` and ``progress``, where those are fields: see `dense_rewards`."""
+        return dense_rewards(self.fields)
 
     @functools.cached_property
     def observation_space(self) -> gym.spaces.Space[Any]:  # type: ignore[override]
@@ -80,6 +89,38 @@ def declare(fields: Mapping[str, Field]) -> dict[str, Field]:
         "steps_left": Field("Steps left before the episode is cut off.", unit="steps"),
     }
     return {name: dataclasses.replace(f, read=_reader(name)) for name, f in {**common, **fields}.items()}
+
+
+SUCCESS_WORTH = 2.0
+"""What success pays in the dense rewards; all milestones together pay 1."""
+
+
+def _worth(success: Tensor) -> RewardOutput:
+    reward = SUCCESS_WORTH * success.to(torch.get_default_dtype())
+    return RewardOutput(reward, {"success": reward})
+
+
+def dense_rewards(fields: Mapping[str, Field], gamma: float = 0.99) -> dict[str, AnyReward]:
+    """Return the usual dense forms of one task's reward, to compare them, each with success as its largest part.
+
+    Args:
+        fields: The task's. ``milestones`` (flags ``[M]``, each set once it was reached) makes ``milestones`` and
+            ``gated`` possible, ``progress`` (in [0, 1]) makes ``potential`` possible.
+        gamma: Discount of whoever learns from them, which the potential's guarantee depends on.
+    """
+    base = FunctionReward(("success",), _worth, doc=f"{SUCCESS_WORTH:g} at success")
+    rewards: dict[str, AnyReward] = {}
+    if "milestones" in fields:
+        (count,) = fields["milestones"].shape
+        weights = (1.0 / count,) * count
+        rewards["milestones"] = Milestones(weights=weights, misuse={"action_failed": -0.02}, base=base)
+        outcome = Level(name="success", reward=base, gate=SUCCESS_WORTH)
+        rewards["gated"] = GatedAccumulation(
+            levels=(outcome, Level(name="milestones", reward=Milestones(weights=weights)))
+        )
+    if "progress" in fields:
+        rewards["potential"] = PotentialShaping(potential="progress", gamma=gamma, base=base)
+    return rewards
 
 
 OWN_FACTS = ("action", "action_failed", "steps_taken", "steps_left")

@@ -7,7 +7,7 @@ between calls it keeps tensors per world, its memory, that whoever steps the wor
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -60,13 +60,20 @@ AnyReward: TypeAlias = RewardFunction | SequenceReward
 
 
 def evaluate_over(reward: AnyReward, flow: Flow, memory: Memory, state: dict[str, Tensor]) -> RewardOutput:
-    """Compute the rewards ``[T, N]`` of either kind of reward over states ``[T, N, ...]``."""
+    """Compute the rewards ``[T, N]`` of either kind of reward over states ``[T, N, ...]``.
+
+    Text fields are T lists of N strings.
+    """
     if isinstance(reward, SequenceReward):
         return reward.over(flow, memory, **state)
     steps, worlds = flow.first.shape
-    output = reward(**{name: values.flatten(0, 1) for name, values in state.items()})
+    output = reward(**{name: _joined(values) for name, values in state.items()})
     components = {name: values.view(steps, worlds) for name, values in output.components.items()}
     return RewardOutput(output.total.view(steps, worlds), components)
+
+
+def _joined(values: Any) -> Any:
+    return values.flatten(0, 1) if isinstance(values, Tensor) else [text for step in values for text in step]
 
 
 def new_memory(reward: AnyReward, num_worlds: int) -> Memory:
