@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SYSTEM_DEMO := bubblewrap libegl1 libosmesa6 libgl1-mesa-dri
-SYSTEM_TEST := $(SYSTEM_DEMO) chromium
+SYSTEM_TEST := $(SYSTEM_DEMO) chromium git docker.io debootstrap
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check unit system-demo system-test benchmarks clean
+.PHONY: help demo test check unit docker system-demo system-test benchmarks clean
 
 help:
 	@echo "make demo        design a reward for a MuJoCo robot, train, evaluate, write a report (no API key; about 4 minutes)"
@@ -19,7 +19,7 @@ demo: system-demo $(VENV)/.installed
 	$(BIN)/envreward doctor
 	$(BIN)/envreward design --env HalfCheetah --preset demo
 
-test: system-test $(VENV)/.installed-dev check unit
+test: system-test $(VENV)/.installed-dev docker check unit
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -29,11 +29,19 @@ check: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# A daemon is started if none answers, and the base image is made if it is missing (about 40 seconds, once).
+docker: system-test $(VENV)/.installed-dev
+	$(BIN)/python -m envreward.sandboxes.docker_setup
+
 benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.evolve
+	$(BIN)/python -m benchmarks.web
+	$(BIN)/python -m benchmarks.swe
+	$(BIN)/python -m benchmarks.agentic_rewards
+	$(BIN)/python -m benchmarks.soak
 
 # Only what is missing is installed; without root the one line to run is printed instead.
 define install_system

@@ -2,10 +2,10 @@
 
     python -m benchmarks.agentic_rewards [--envs WebShopTwo SWERepair] [--seeds 3] [--steps 200000]
 
-For each task all forms and seeds train together, as one population. The forms are the task's own (`envreward envs ID`):
-``sparse`` pays for success alone; ``potential`` adds potential-based shaping over the field ``progress``; ``milestones``
-pays each part of the way once; ``gated`` holds the milestones back until success. Policies are scored in the clean room
-on fresh episodes. Writes ``agentic_rewards.json`` and ``agentic_rewards.md`` into ``benchmarks/results``.
+For each task all forms and seeds train together, as one population. The forms are the task's own rewards (`envreward
+envs ID`): ``sparse`` pays for success alone; ``potential`` adds potential-based shaping over the field ``progress``;
+``milestones`` pays each part of the way once; ``gated`` holds the milestones back until success. Policies are scored in
+the clean room on fresh episodes. Writes ``agentic_rewards.json`` and ``.md`` into ``benchmarks/results``.
 """
 
 from __future__ import annotations

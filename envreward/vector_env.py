@@ -259,7 +259,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         if not isinstance(reward, SequenceReward):
             return reward(**state)
         flow = Flow(*(flags.unsqueeze(0) for flags in (transition.first, transition.terminated, transition.truncated)))
-        rows = {n: value.unsqueeze(0) if isinstance(value, Tensor) else [value] for n, value in state.items()}
+        rows: dict[str, Any] = {n: v.unsqueeze(0) if isinstance(v, Tensor) else [v] for n, v in state.items()}
         total, components = reward.over(flow, self._memory, **rows)
         return RewardOutput(total[0], {name: value[0] for name, value in components.items()})
 

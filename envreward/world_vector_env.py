@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,10 @@ class WorldVectorEnv(TaskVectorEnv):
         self._offered = [Candidates((), nothing, np.zeros(shape.context, np.float32)) for _ in range(num_envs)]
         self._keys = np.zeros(num_envs, dtype=np.uint64)
         self._history = np.full((num_envs, self.horizon if task.replayable else 0), -1, dtype=np.int64)
-        self._hashing = False
-        self._reports: dict[str, list[str]] = {}
+        self.reporting = False
+        """Whether `advance`, too, fills in `reports`; `step` always does."""
+        self.reports: dict[str, list[str]] = {}
+        """What the last step's ``info`` adds: ``state_hash``, ``action_error`` and ``infra_error``, N strings each."""
         self.metadata["render_fps"] = 2
         self.request_reward()
 
@@ -76,16 +78,13 @@ class WorldVectorEnv(TaskVectorEnv):
     def _simulate(self, action: Tensor) -> Tensor:
         chosen = action.tolist()
         taken: dict[int, Any] = {}
-        errors = [""] * self.num_envs
+        worlds = self.worlds
         for world, index in enumerate(chosen):
             offered = self._offered[world].actions
             if 0 <= index < len(offered):
                 taken[world] = offered[index]
             else:
-                errors[world] = f"there is no candidate {index}: {len(offered)} are offered"
-        worlds = self.worlds
-        for world, error in enumerate(errors):
-            worlds.action_error[world] = error
+                worlds.refuse(world, _no_candidate(index, offered))
         worlds.act(taken)
         elapsed = self.elapsed.tolist()
         for world, index in enumerate(chosen):
@@ -94,10 +93,10 @@ class WorldVectorEnv(TaskVectorEnv):
                 self._history[world, steps - 1] = index
             failed = bool(worlds.action_error[world])
             self._show(world, action=index, action_failed=failed, steps_taken=steps, steps_left=self.horizon - steps)
-        if self._hashing:
+        if self.reporting:
             lost = worlds.infra_error
             hashes = ["" if lost[world] else worlds.state_hash(world) for world in range(self.num_envs)]
-            self._reports = {
+            self.reports = {
                 "state_hash": hashes,
                 "action_error": list(worlds.action_error),
                 "infra_error": list(worlds.infra_error),
@@ -140,12 +139,12 @@ class WorldVectorEnv(TaskVectorEnv):
 
     def step(self, action: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """As `TaskVectorEnv.step`, with ``state_hash``, ``action_error`` and ``infra_error`` in ``info``."""
-        self._hashing = True
+        before, self.reporting = self.reporting, True
         try:
             obs, reward, terminated, truncated, info = super().step(action)
         finally:
-            self._hashing = False
-        return obs, reward, terminated, truncated, {**info, **self._reports}
+            self.reporting = before
+        return obs, reward, terminated, truncated, {**info, **self.reports}
 
     def _save(self) -> dict[str, Tensor]:
         keys = torch.from_numpy(self._keys.view(np.int64).copy())
@@ -160,9 +159,12 @@ class WorldVectorEnv(TaskVectorEnv):
             going = np.flatnonzero(lengths > step)
             offered = {w: self._offered[w].actions for w in going.tolist()}
             picks = {w: int(history[w, step]) for w in going.tolist()}
+            for w, index in picks.items():
+                if index >= len(offered[w]):
+                    self.worlds.refuse(w, _no_candidate(index, offered[w]))
             self.worlds.act({w: offered[w][i] for w, i in picks.items() if i < len(offered[w])})
             for w, index in picks.items():
-                failed = index >= len(offered[w]) or bool(self.worlds.action_error[w])
+                failed = bool(self.worlds.action_error[w])
                 left = self.horizon - step - 1
                 self._show(w, action=index, action_failed=failed, steps_taken=step + 1, steps_left=left)
         self._history = history
@@ -182,3 +184,7 @@ class WorldVectorEnv(TaskVectorEnv):
     def close_extras(self, **kwargs: Any) -> None:
         """Release the worlds."""
         self.worlds.close()
+
+
+def _no_candidate(index: int, offered: Sequence[Any]) -> str:
+    return f"there is no candidate {index}: {len(offered)} are offered"

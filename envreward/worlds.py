@@ -161,6 +161,11 @@ class World(abc.ABC, Generic[ActionT]):
             InfraError: The machinery failed; the world can only be reset.
         """
 
+    def refuse(self, reason: str) -> None:
+        """Take note of an action that never reached this world, such as the number of no candidate: it counts as a step
+        of the episode, and nothing else has happened.
+        """
+
     @abc.abstractmethod
     def facts(self) -> Mapping[str, Any]:
         """Return the present value of every declared field but ``action``: numbers, booleans, strings or lists of
@@ -217,6 +222,10 @@ class WorldBatch(abc.ABC, Generic[ActionT]):
     @abc.abstractmethod
     def act(self, actions: Mapping[int, ActionT]) -> None:
         """Carry out one action in each of the worlds given; the others rest. Failures go to the two lists."""
+
+    def refuse(self, world: int, reason: str) -> None:
+        """Count a step in which a world was given no action that it could take; `action_error` tells why."""
+        self.action_error[world] = reason
 
     @abc.abstractmethod
     def facts(self, world: int) -> Mapping[str, Any]:
@@ -295,6 +304,17 @@ class EachWorld(WorldBatch[ActionT]):
                 self._worlds[world].act(action)
             except ActionError as error:
                 self.action_error[world] = str(error)
+            self._facts[world] = self._worlds[world].facts()
+        except InfraError as error:
+            self.infra_error[world] = str(error)
+
+    def refuse(self, world: int, reason: str) -> None:
+        """Count a step without an action that a world could take."""
+        super().refuse(world, reason)
+        if self.infra_error[world]:
+            return
+        try:
+            self._worlds[world].refuse(reason)
             self._facts[world] = self._worlds[world].facts()
         except InfraError as error:
             self.infra_error[world] = str(error)

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
@@ -64,6 +64,30 @@ def text(
         "usage": usage,
     }
     return Reply(body=json.dumps(body), delay_s=delay_s, drip_s=drip_s)
+
+
+def calls(
+    *called: tuple[str, str],
+    content: str | None = None,
+    finish_reason: str = "tool_calls",
+    prompt_tokens: int = 100,
+    completion_tokens: int = 50,
+    delay_s: float = 0.0,
+) -> Reply:
+    """A chat completion that calls tools, each given as its name and its arguments as text."""
+    reply = text(
+        content,
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        delay_s=delay_s,
+    )
+    body = json.loads(reply.body)
+    body["choices"][0]["message"]["tool_calls"] = [
+        {"id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for index, (name, arguments) in enumerate(called)
+    ]
+    return replace(reply, body=json.dumps(body))
 
 
 def error(status: int, message: str = "scripted error", *, code: str | None = None, **headers: str) -> Reply:

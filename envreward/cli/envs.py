@@ -13,7 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from envreward.errors import MissingExtraError, UnknownNameError
 from envreward.registry import NAMESPACE, find_task_spec, make_task, task_specs
+
+from ._options import MaybeText
 
 if TYPE_CHECKING:
     from envreward.fields import Field
@@ -30,16 +33,18 @@ class Command:
 
     id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="ID", help_behavior_hint="")] = None
     """The environment to describe, e.g. HopperBackFlip or my_env.py:cartpole; none: list all."""
+    family: MaybeText = None
+    """List only this family: locomotion, web, swe, ..."""
     json: bool = False
     """Print JSON instead of text."""
 
     def run(self) -> int:
         """Print the list or the description."""
         if self.id is None:
-            rows = [_row(spec) for spec in task_specs().values()]
+            rows = [_row(spec) for spec in self._listed()]
             if self.json:
                 return _write_json(rows)
-            Console().print(_table(rows))
+            _print_list(Console(), rows)
             return 0
         find_task_spec(self.id)  # a wrong name is said before anything is loaded
         description = describe(make_task(self.id))
@@ -47,6 +52,15 @@ class Command:
             return _write_json(description)
         _print(Console(), description)
         return 0
+
+    def _listed(self) -> list[TaskSpec]:
+        specs = list(task_specs().values())
+        if self.family is None:
+            return specs
+        families = {spec.family for spec in specs}
+        if self.family not in families:
+            raise UnknownNameError("family", self.family, families)
+        return [spec for spec in specs if spec.family == self.family]
 
 
 def describe(task: Task) -> dict[str, Any]:
@@ -85,13 +99,17 @@ def _field(field: Field) -> dict[str, Any]:
 
 
 def _row(spec: TaskSpec) -> dict[str, Any]:
-    task = make_task(spec.id)
+    try:
+        expert = make_task(spec.id).expert is not None
+    except MissingExtraError:
+        expert = None
     return {
         "id": spec.id,
         "family": spec.family,
         "instruction": spec.instruction,
         "horizon": spec.horizon,
-        "expert": task.expert is not None,
+        "expert": expert,
+        "extra": spec.extra,
     }
 
 
@@ -100,20 +118,28 @@ def _write_json(value: Any) -> int:
     return 0
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, header_style="dim", caption_justify="left", caption_style="dim")
-    table.add_column("environment", no_wrap=True)
-    table.add_column("family")
-    table.add_column("steps", justify="right")
-    table.add_column("expert reward")
-    table.add_column("instruction")
-    for row in rows:
-        cells = (_short(row["id"]), row["family"], str(row["horizon"]), "yes" if row["expert"] else "none published")
-        table.add_row(*map(Text, cells), Text(row["instruction"]))
-    table.caption = (
-        "`envreward envs ID` describes one; to Gymnasium it is EnvReward/ID-v0. "
-        "Your own: FILE.py:NAME (see envreward.wrap)."
+def _print_list(console: Console, rows: list[dict[str, Any]]) -> None:
+    for family in dict.fromkeys(row["family"] for row in rows):
+        console.print(_table(family, [row for row in rows if row["family"] == family]))
+        console.print()
+    console.print(
+        Text(
+            "`envreward envs ID` describes one; to Gymnasium it is EnvReward/ID-v0. "
+            "Your own: FILE.py:NAME (see envreward.wrap).",
+            style="dim",
+        )
     )
+
+
+def _table(family: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
+    table.add_column(family, no_wrap=True)
+    table.add_column("steps", justify="right", no_wrap=True)
+    table.add_column("expert", no_wrap=True)
+    table.add_column("instruction", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        expert = {True: "yes", False: "-", None: f"needs [{row['extra']}]"}[row["expert"]]
+        table.add_row(*map(Text, (_short(row["id"]), str(row["horizon"]), expert, row["instruction"])))
     return table
 
 

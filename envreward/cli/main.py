@@ -23,6 +23,8 @@ VERBS = {
     "train": "train one policy with the expert, the sparse or your own reward",
     "evaluate": "score a trained policy on fresh episodes",
     "video": "film a trained policy",
+    "agent": "let a language model act in an environment, and record every step",
+    "rescore": "compute any reward over recorded rollouts",
     "check": "verify a reward program and say what is wrong with it",
     "envs": "list the environments, or describe one: fields, instruction, baselines",
     "doctor": "say what works on this machine and how to mend what does not",

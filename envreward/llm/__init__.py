@@ -1,6 +1,6 @@
 """Access to language models: the protocol, the client, recording and replay."""
 
-from .base import LLM, Answer, Completion, Message, Usage
+from .base import LLM, Answer, Completion, Message, ToolCall, Tools, Usage
 from .config import LLMConfig
 from .meter import Caps
 from .open import SPECS, open_llm
@@ -17,6 +17,8 @@ __all__ = [
     "LLMConfig",
     "Message",
     "RecordedLLM",
+    "ToolCall",
+    "Tools",
     "Usage",
     "open_llm",
 ]

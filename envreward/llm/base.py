@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
 
 class Message(TypedDict):
     """One chat message."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    """Of an assistant: what it called, in OpenAI's format."""
+    tool_call_id: NotRequired[str]
+    """Of a tool: which call it answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,20 @@ class Usage:
 
 NO_USAGE = Usage()
 
+Tools: TypeAlias = Sequence[Mapping[str, Any]]
+"""Descriptions of tools in OpenAI's format, as in ``{"type": "function", "function": {"name": ..., ...}}``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolCall:
+    """One call of a tool, as the model wrote it: nothing of it is checked."""
+
+    id: str
+    """The provider's name of the call; empty where it gave none."""
+    name: str
+    arguments: str
+    """JSON text, or what was written in its place."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -44,6 +62,8 @@ class Answer:
     text: str
     finish_reason: str = "stop"
     """``"length"`` when it was cut at the token limit."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Calls of the tools that were offered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +89,9 @@ class LLM(Protocol):
     parameters: Mapping[str, Any]
     """What goes into each request beside messages and temperature, for the record; never a key."""
 
-    def complete(self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str, tools: Tools = ()
+    ) -> Completion:
         """Sample ``n`` answers to ``messages``, concurrently where the provider allows.
 
         Args:
@@ -79,6 +101,7 @@ class LLM(Protocol):
             key: Name of this request in the study, unique in it and the same on every resume, e.g.
                 ``iteration-2/samples``. A request whose key has finished is answered from the record. Its samples are
                 numbered ``iteration-2/samples#0`` and on; a key that already has its ``#`` names that one sample.
+            tools: What the model may call, in OpenAI's format.
 
         Raises:
             LLMUnavailableError: Asking again cannot help (no key, wrong key, unknown model).

@@ -7,6 +7,7 @@ do not know the caps.
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import random
 import time
@@ -15,16 +16,18 @@ from typing import Any
 
 from envreward.errors import ConfigError, LLMError, LLMUnavailableError
 
-from .base import NO_USAGE, Answer, Completion, Message, Usage, sample_keys
+from .base import NO_USAGE, Answer, Completion, Message, ToolCall, Tools, Usage, sample_keys
 from .config import LLMConfig
 from .failure import Failure, understand
 from .fanout import complete_each, within
 from .meter import Caps, Meter
-from .models import ModelEntry, import_litellm
+from .models import ModelEntry, import_litellm, tool_options
 
 logger = logging.getLogger("envreward.llm")
 
 _MESSAGE_OVERHEAD_TOKENS = 32  # role names and separators that a chat template adds to each message
+_THIS_REQUEST = (400, 413, 422)
+"""HTTP statuses that refuse one conversation: too long, or a call in it that the provider finds malformed."""
 
 
 class LiteLLMClient:
@@ -61,7 +64,9 @@ class LiteLLMClient:
         """What has been used so far, earlier sessions included."""
         return self._meter.spent
 
-    def complete(self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str, tools: Tools = ()
+    ) -> Completion:
         """Sample ``n`` answers, one request each; see `LLM.complete`.
 
         Raises:
@@ -71,13 +76,13 @@ class LiteLLMClient:
         """
 
         def ask(sample: str) -> Completion:
-            return self._sample(messages, temperature)
+            return self._sample(messages, temperature, tools)
 
         return complete_each(ask, sample_keys(key, n), self.concurrency)
 
-    def _sample(self, messages: Sequence[Message], temperature: float) -> Completion:
+    def _sample(self, messages: Sequence[Message], temperature: float, tools: Tools) -> Completion:
         """Ask once, again after passing failures; the usage includes lost attempts that may have been billed."""
-        worst = self._worst_case(messages)
+        worst = self._worst_case(messages, tools)
         lost = NO_USAGE
         attempt = 0
         while True:
@@ -87,7 +92,7 @@ class LiteLLMClient:
             self._meter.reserve(worst)
             charged = worst  # unless it turns out otherwise: a request cut off in any way may have been billed
             try:
-                completion = self._request(messages, temperature, worst)
+                completion = self._request(messages, temperature, tools, worst)
                 charged = completion.usage
                 return dataclasses.replace(completion, usage=lost + completion.usage)
             except _RequestFailed as failed:
@@ -96,9 +101,11 @@ class LiteLLMClient:
             finally:
                 self._meter.settle(worst, charged)
             lost += charged
+            if tools and failure.permanent and failure.status in _THIS_REQUEST:  # other conversations can go on
+                raise LLMError(f"{self.model}: {failure.text}")
             time.sleep(self._wait_s(failure, attempt))
 
-    def _request(self, messages: Sequence[Message], temperature: float, worst: Usage) -> Completion:
+    def _request(self, messages: Sequence[Message], temperature: float, tools: Tools, worst: Usage) -> Completion:
         """Send one request.
 
         Raises:
@@ -106,7 +113,7 @@ class LiteLLMClient:
         """
         timeout_s = self._config.timeout_s
         try:
-            response = within(lambda: self._send(messages, temperature), timeout_s)
+            response = within(lambda: self._send(messages, temperature, tools), timeout_s)
         except TimeoutError as error:
             raise _RequestFailed(Failure(f"no answer within {timeout_s:g} s", maybe_billed=True)) from error
         except Exception as error:  # litellm raises its own tree, openai's, httpx's and bare Exception
@@ -115,13 +122,16 @@ class LiteLLMClient:
             raise _RequestFailed(Failure("the answer holds no choices", maybe_billed=True))
         choice = response.choices[0]
         text = choice.message.content or ""
+        calls = tuple(map(_tool_call, getattr(choice.message, "tool_calls", None) or ()))
         return Completion(
-            answers=(Answer(text=text, finish_reason=choice.finish_reason or "stop"),),
-            usage=self._usage(response, text, worst),
+            answers=(Answer(text=text, finish_reason=choice.finish_reason or "stop", tool_calls=calls),),
+            usage=self._usage(response, text + "".join(call.name + call.arguments for call in calls), worst),
             model=self.model,
         )
 
-    def _send(self, messages: Sequence[Message], temperature: float) -> Any:
+    def _send(self, messages: Sequence[Message], temperature: float, tools: Tools) -> Any:
+        # One action at a time: what the second of two calls is about, the first may have changed.
+        offered = {"tools": list(tools), "parallel_tool_calls": False, **tool_options()} if tools else {}
         return import_litellm().completion(
             model=self.model,
             messages=list(messages),
@@ -132,6 +142,7 @@ class LiteLLMClient:
             drop_params=True,  # models that think take no temperature: it is then left out
             api_base=self._entry.address,
             api_key=self._entry.placeholder_key,
+            **offered,
         )
 
     def _wait_s(self, failure: Failure, attempt: int) -> float:
@@ -157,9 +168,11 @@ class LiteLLMClient:
         # Half fixed, half random ("equal jitter"): samples that failed together do not come back together.
         return backoff * (0.5 + 0.5 * random.random())
 
-    def _worst_case(self, messages: Sequence[Message]) -> Usage:
+    def _worst_case(self, messages: Sequence[Message], tools: Tools) -> Usage:
         # Byte-level tokenizers make no more tokens than there are bytes; the provider's own are not at hand.
         prompt = sum(len(m["content"].encode()) + _MESSAGE_OVERHEAD_TOKENS for m in messages)
+        called = [m["tool_calls"] for m in messages if "tool_calls" in m]
+        prompt += len(json.dumps([*tools, *called]).encode()) if tools or called else 0
         return self._entry.usage(prompt, self._entry.max_tokens)
 
     def _usage(self, response: Any, text: str, worst: Usage) -> Usage:
@@ -167,6 +180,14 @@ class LiteLLMClient:
         if told is None or (text and not told.completion_tokens):  # some local servers do not count
             return self._entry.usage(worst.prompt_tokens, min(len(text.encode()), self._entry.max_tokens))
         return self._entry.usage(told.prompt_tokens, told.completion_tokens, response)
+
+
+def _tool_call(raw: Any) -> ToolCall:
+    """Read a call in which some servers leave out parts, or give the arguments as an object instead of as text."""
+    function = getattr(raw, "function", None)
+    arguments = getattr(function, "arguments", None)
+    text = arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments)
+    return ToolCall(id=getattr(raw, "id", None) or "", name=getattr(function, "name", None) or "", arguments=text)
 
 
 class _RequestFailed(Exception):

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from envreward.errors import LLMError, LLMUnavailableError
+from envreward.errors import ConfigError, LLMError, LLMUnavailableError
 
-from .base import Answer, Completion, Message, Usage, sample_keys
+from .base import Answer, Completion, Message, Tools, Usage, sample_keys
 from .fanout import complete_each
 from .meter import Meter
 
 END = "END"
 _CALL = Usage(calls=1)
-_ROLES = {"system": "Instructions", "user": "Question", "assistant": "Your earlier answer"}
+_ROLES = {"system": "Instructions", "user": "Question", "assistant": "Your earlier answer", "tool": "Result"}
 
 
 class ManualLLM:
@@ -36,13 +36,18 @@ class ManualLLM:
         self._shown: set[str] = set()
         self._finished: set[str] = set()
 
-    def complete(self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str, tools: Tools = ()
+    ) -> Completion:
         """Ask for up to ``n`` answers; see `LLM.complete`.
 
         Raises:
+            ConfigError: Tools are offered: a chat window has no way to call them.
             LLMUnavailableError: The input has ended.
             BudgetExceededError: The limit on calls is reached.
         """
+        if tools:
+            raise ConfigError("a chat window cannot call tools: let the calls be written as text")
         return complete_each(lambda sample: self._ask(sample, messages), sample_keys(key, n), self.concurrency)
 
     def _ask(self, key: str, messages: Sequence[Message]) -> Completion:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import importlib.util
 import os
 from typing import Any
 
@@ -28,6 +30,17 @@ def import_litellm() -> Any:
     if litellm.client_session is None:
         litellm.client_session = _Connections(follow_redirects=True)
     return litellm
+
+
+@functools.cache
+def tool_options() -> dict[str, Any]:
+    """Return what litellm must be told where tools are offered.
+
+    Its later versions look for tools that servers of the Model Context Protocol offer, and for that need a package that
+    does not come with them; ours never are such.
+    """
+    looks = importlib.util.find_spec("litellm.responses.mcp.chat_completions_handler") is not None
+    return {"_skip_mcp_handler": True} if looks else {}
 
 
 class _Connections(httpx.Client):

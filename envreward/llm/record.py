@@ -14,11 +14,11 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from envreward.errors import BudgetExceededError, LLMError, LLMUnavailableError
 
-from .base import LLM, Answer, Completion, Message, Usage, sample_keys
+from .base import LLM, Answer, Completion, Message, ToolCall, Tools, Usage, sample_keys
 from .fanout import complete_each
 from .redact import redact_known
 
@@ -47,7 +47,10 @@ class Exchange:
 
     def to_json(self) -> str:
         """Return it as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        plain = dataclasses.asdict(self)
+        if not self.answer.tool_calls:
+            del plain["answer"]["tool_calls"]
+        return json.dumps(plain, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> Exchange:
@@ -58,18 +61,19 @@ class Exchange:
         """
         try:
             raw: dict[str, Any] = json.loads(line)
-            raw["answer"] = Answer(**raw["answer"])
+            calls = tuple(ToolCall(**call) for call in raw["answer"].pop("tool_calls", ()))
+            raw["answer"] = Answer(**raw["answer"], tool_calls=calls)
             raw["usage"] = Usage(**raw.get("usage", {}))
             messages = raw.setdefault("messages", None)
             if messages is not None:
-                raw["messages"] = tuple(Message(role=m["role"], content=m["content"]) for m in messages)
+                raw["messages"] = tuple(map(_message, messages))
             return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LLMError(f"not a recorded exchange ({error!r}): {line.strip()[:60]}") from error
 
 
 class ExchangeStore(Protocol):
-    """Where exchanges are kept. Only the thread that called `RecordedLLM.complete` calls it."""
+    """Where exchanges are kept. Only threads that called `RecordedLLM.complete` call it."""
 
     def get(self, key: str) -> Exchange | None:
         """Return the exchange kept under ``key``, or ``None``."""
@@ -90,7 +94,9 @@ class RecordedLLM:
         self._llm, self._store = llm, store
         self.model, self.concurrency, self.parameters = llm.model, llm.concurrency, llm.parameters
 
-    def complete(self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str, tools: Tools = ()
+    ) -> Completion:
         """Answer from the store where it can, else ask; see `LLM.complete`.
 
         Raises:
@@ -105,11 +111,12 @@ class RecordedLLM:
 
         def ask(sample: str) -> Completion:
             started[sample] = time.monotonic()
-            return self._llm.complete(messages, n=1, temperature=temperature, key=sample)
+            return self._llm.complete(messages, n=1, temperature=temperature, key=sample, tools=tools)
 
         def arrived(sample: str, completion: Completion) -> None:
             for answer in completion.answers:
-                known[sample] = dataclasses.replace(answer, text=redact_known(answer.text))
+                calls = tuple(dataclasses.replace(c, arguments=redact_known(c.arguments)) for c in answer.tool_calls)
+                known[sample] = dataclasses.replace(answer, text=redact_known(answer.text), tool_calls=calls)
                 exchange = Exchange(
                     key=sample,
                     model=completion.model or self.model,
@@ -153,9 +160,22 @@ class RecordedLLM:
         return _variant(key, messages)
 
 
+_CALL_PARTS: tuple[Literal["tool_calls", "tool_call_id"], ...] = ("tool_calls", "tool_call_id")
+
+
+def _message(raw: Mapping[str, Any]) -> Message:
+    message = Message(role=raw["role"], content=raw["content"])
+    for part in _CALL_PARTS:
+        if part in raw:
+            message[part] = raw[part]
+    return message
+
+
 def messages_hash(messages: Sequence[Message]) -> str:
-    """Return the SHA-256 (hex) of a conversation's roles and texts."""
-    plain = [[message["role"], message["content"]] for message in messages]
+    """Return the SHA-256 (hex) of a conversation's roles, texts and tool calls."""
+    plain: list[list[Any]] = [[message["role"], message["content"]] for message in messages]
+    for row, message in zip(plain, messages, strict=True):
+        row.extend(message[part] for part in _CALL_PARTS if part in message)
     return hashlib.sha256(json.dumps(plain, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from envreward.errors import ConfigError, LLMError, LLMUnavailableError
 
-from .base import Completion, Message, sample_keys
+from .base import Completion, Message, Tools, sample_keys
 from .fanout import complete_each
 from .meter import Meter
 from .record import Exchange
@@ -43,6 +44,7 @@ class RecordingFile:
             OSError: It cannot be written.
         """
         self._exchanges: dict[str, Exchange] = {}
+        self._writing = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size:
             self._exchanges = {e.key: e for e in read_recording(path)}
@@ -66,7 +68,7 @@ class RecordingFile:
         return len(self._exchanges)
 
     def _append(self, line: str) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
+        with self._writing, self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -133,7 +135,9 @@ class ReplayLLM:
         self.model = exchanges[0].model if exchanges else "replay"
         self.parameters: Mapping[str, Any] = {"replay": path.name}
 
-    def complete(self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], *, n: int = 1, temperature: float = 1.0, key: str, tools: Tools = ()
+    ) -> Completion:
         """Return the recorded samples of ``key``, fewer than ``n`` when fewer were recorded; see `LLM.complete`.
 
         Raises:
@@ -177,6 +181,8 @@ def difference(exchange: Exchange, messages: Sequence[Message]) -> str:
             was = next((line[2:].strip() for line in changed if line.startswith("- ")), "")
             now = next((line[2:].strip() for line in changed if line.startswith("+ ")), "")
             return f"message {index + 1} ({new['role']}) said {was[:100]!r}, now says {now[:100]!r}"
+        if old.get("tool_calls") != new.get("tool_calls"):
+            return f"message {index + 1} ({new['role']}) called other tools, or with other arguments"
     return f"it had {len(before)} messages, now there are {len(messages)}"
 
 
