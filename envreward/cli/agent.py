@@ -36,7 +36,7 @@ MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_h
 class Command:
     """Let a language model act in an environment, and record every step: all facts, actions, errors, tokens, dollars.
 
-    envreward agent --env ID --llm openai/gpt-4o --episodes 50 --max-cost-usd 2
+    envreward agent --env ID --llm openai/gpt-4o --episodes 50 --max-usd 2
 
     The rollouts can be scored with any reward afterwards: see `envreward rescore`. A run that was stopped goes on when
     the same command is given with the same --out: episodes that have ended are not played again. Episodes in which the
@@ -68,7 +68,7 @@ class Command:
     """Play episodes again that were lost."""
     max_steps: MaybeInt = None
     """Steps after which an episode is cut off (default: the task's own)."""
-    max_cost_usd: MaybeFloat = None
+    max_usd: MaybeFloat = None
     """Hard limit on what the language model costs, US dollars, earlier sessions of the file included."""
     max_calls: MaybeInt = None
     """Hard limit on answers asked of the language model, earlier sessions included."""
@@ -124,7 +124,7 @@ class Command:
                 "who acts? name a language model with --llm, e.g. --llm openai/gpt-4o, or give --policy oracle, "
                 "--policy random or --policy POLICY_DIR; one of the two"
             )
-        for name in ("episodes", "concurrency", "max_steps", "max_minutes", "max_cost_usd", "max_calls", "max_tokens"):
+        for name in ("episodes", "concurrency", "max_steps", "max_minutes", "max_usd", "max_calls", "max_tokens"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigError(f"--{name.replace('_', '-')} must be positive, got {value}")
@@ -160,7 +160,7 @@ class Command:
             text_calls=self.text_calls or by_hand.startswith("manual"),
         )
         spent = read_rollouts(out).usage if out.exists() and out.stat().st_size else Usage()
-        caps = Caps(calls=self.max_calls, tokens=self.max_tokens, cost_usd=self.max_cost_usd)
+        caps = Caps(calls=self.max_calls, tokens=self.max_tokens, cost_usd=self.max_usd)
         llm = open_llm(self.llm, config=self.llm_config, caps=caps, spent=spent)
         header = agent_header(task, llm.model, config, self._horizon(task))
         with RolloutFile(out, header) as file:

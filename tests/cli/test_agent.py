@@ -103,7 +103,7 @@ def test_a_limit_ends_the_run_and_is_kept_over_sessions(cli: Cli, solve: Any, ll
     assert len(llm_server.requests) == 9
     assert cli("agent", *LLM, *out, "--max-calls", "9").code == 6 and len(llm_server.requests) == 9
     assert cli("agent", *LLM, *out, "--max-calls", "12").code == 6 and len(llm_server.requests) == 12
-    said = cli("agent", *LLM, *out, "--max-cost-usd", "0.0001")
+    said = cli("agent", *LLM, *out, "--max-usd", "0.0001")
     assert said.code == 6 and "limit of $0.0001" in said.err and len(llm_server.requests) == 12
 
 
@@ -175,7 +175,7 @@ def test_a_trained_policy(cli: Cli, tmp_path: Path) -> None:
         (["--env", COUNTER, "--policy", "/tmp"], 2, "holds no policy"),
         (["--env", COUNTER, "--policy", "random", "--episodes", "0"], 2, "--episodes must be positive"),
         (["--env", COUNTER, "--policy", "random", "--seed", "-1"], 2, "--seed cannot be negative"),
-        (["--env", COUNTER, "--llm", "manual", "--max-cost-usd", "0"], 2, "--max-cost-usd must be positive"),
+        (["--env", COUNTER, "--llm", "manual", "--max-usd", "0"], 2, "--max-usd must be positive"),
         (["--env", COUNTER, "--llm", "manual", "--context-tokens", "10"], 2, "context_tokens must be at least 1000"),
         (["--env", COUNTER, "--llm", "replay:/nowhere.jsonl"], 2, "/nowhere.jsonl"),
         (["--env", COUNTER, "--policy", "random", "--out", "/proc/none/r.jsonl"], 1, "/proc/none"),
