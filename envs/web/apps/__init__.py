@@ -1,0 +1,1 @@
+"""Apps: sites written on the kit, each with its tasks."""
