@@ -1,0 +1,1 @@
+"""Small repositories of several files with one fault."""
