@@ -62,6 +62,7 @@ _DENIED = """
     keyctl unshare perf_event_open open_by_handle_at setns process_vm_readv process_vm_writev finit_module
     kexec_file_load bpf userfaultfd open_tree move_mount fsopen fsmount pidfd_getfd mount_setattr
 """
+_LINKS = ("symlink", "symlinkat", "mknod", "mknodat")
 
 _CLONE_NEW = 0x7E020000  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -102,10 +103,12 @@ def compute_filter() -> bytes | None:
     return _pack([*program, _refuse(errno.EPERM)])
 
 
-def sandbox_filter() -> bytes | None:
+def sandbox_filter(*, links: bool = False) -> bytes | None:
     """Return the filter for a whole sandbox: no namespaces, mounts, tracing, kernel keys or modules.
 
-    Nor symbolic links and named pipes, by which a later reader of its folder could be led astray or made to wait.
+    Args:
+        links: Whether symbolic links and named pipes may be made, by which a later reader of its folder could be led
+            astray or made to wait; for readers who reckon with them.
 
     Returns:
         Packed instructions, or ``None`` on an architecture without a table.
@@ -120,7 +123,8 @@ def sandbox_filter() -> bytes | None:
     for request in (_TIOCSTI, _TIOCLINUX):
         program += _when("ioctl", _argument(_ARG1, _JEQ, request, _refuse(errno.EPERM), None))
     for name in _DENIED.split():
-        program += _when(name, [_refuse(errno.EPERM)])
+        if not (links and name in _LINKS):
+            program += _when(name, [_refuse(errno.EPERM)])
     return _pack([*program, _allow()])
 
 

@@ -42,9 +42,10 @@ FIRST_UID = 1_800_000_000
 """Commands started by root run as a user from here on, which no system hands out; one per folder."""
 INNER_UID = "1000"
 """What the user who started a command is called inside a user namespace."""
-
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store", "/gnu/store")
-_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "glvnd", "fonts", "nsswitch.conf")
+SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store", "/gnu/store")
+"""Folders of the system's programs and libraries; some are links, some exist on few systems."""
+ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "glvnd", "fonts", "nsswitch.conf")
+"""What of ``/etc`` programs need and holds nothing of this machine's own."""
 
 
 class Bubblewrap:
@@ -87,9 +88,9 @@ class Bubblewrap:
             raise SandboxError(f"the sandbox's folder does not exist: {workdir}")
         paths, extra = python_paths(), [p.resolve() for p in readonly]
         # An installation that only root can read is read by root, without capabilities.
-        uid = _own_uid(workdir) if _is_root() and readable_by_all([*paths, *extra]) else None
+        uid = own_uid(workdir) if _is_root() and readable_by_all([*paths, *extra]) else None
         if uid is not None:
-            _give(workdir, uid)
+            give(workdir, uid)
         ours, theirs = socket.socketpair()
         settings = {
             "parent": None,
@@ -172,12 +173,12 @@ def _is_root() -> bool:
 def _file_system(paths: Sequence[Path], readonly: Sequence[Path], workdir: Path) -> list[str]:
     """Return the arguments that build the file system; later ones lie on top of earlier ones."""
     arguments: list[str] = []
-    for system in map(Path, _SYSTEM):
+    for system in map(Path, SYSTEM):
         if system.is_symlink():  # /lib -> usr/lib and the like
             arguments += ["--symlink", os.readlink(system), str(system)]
         elif system.exists():
             arguments += ["--ro-bind", str(system), str(system)]
-    for name in _ETC:
+    for name in ETC:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     for scratch in ("/tmp", "/dev/shm"):
@@ -200,12 +201,12 @@ def _readable(data: bytes) -> int:
     return read
 
 
-def _own_uid(workdir: Path) -> int:
+def own_uid(workdir: Path) -> int:
     """Return the user id of a folder's commands: the same at every start, so that its files stay its own."""
     return FIRST_UID + int.from_bytes(hashlib.sha256(os.fsencode(workdir)).digest()[:3], "big")
 
 
-def _give(folder: Path, uid: int) -> None:
+def give(folder: Path, uid: int) -> None:
     """Make ``uid`` the owner of a folder and all in it."""
     for parent, folders, files in os.walk(folder):
         for path in [parent, *(os.path.join(parent, name) for name in [*folders, *files])]:
