@@ -106,4 +106,24 @@ class CounterTask(WorldTask):
         return EachWorld([Counter(self.faults) for _ in range(num_worlds)])
 
 
+class ShapedTask(CounterTask):
+    """The same with a progress field, which makes potential-based shaping possible."""
+
+    fields: Mapping[str, Field] = {
+        **CounterTask.fields,
+        **declare({"progress": Field("How near the counter is to its target, in [0, 1].")}),
+    }
+
+    def open(self, num_worlds: int) -> WorldBatch[Add]:
+        return EachWorld([ShapedCounter(self.faults) for _ in range(num_worlds)])
+
+
+class ShapedCounter(Counter):
+    """A counter that says how near it is."""
+
+    def facts(self) -> Mapping[str, Any]:
+        return {**super().facts(), "progress": 1.0 - min(abs(self.target - self.value) / 10, 1.0)}
+
+
 counter = CounterTask()
+shaped = ShapedTask()

@@ -121,8 +121,9 @@ def start_training(job: TrainingJob, folder: Path, sandbox: Sandbox) -> Training
     check_job(job)
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    own = ("expert", "sparse", *make_task(job.env_id).rewards)
     for member in job.members:
-        if member.reward not in ("expert", "sparse") and not (folder / member.reward).is_file():
+        if member.reward not in own and not (folder / member.reward).is_file():
             raise ConfigError(f"reward program {member.reward} of member {member.key} is not in {folder}")
     lock = _lock(folder)
     try:

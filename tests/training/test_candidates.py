@@ -314,3 +314,17 @@ def test_flow_tells_termination_from_cutting_off(monkeypatch: pytest.MonkeyPatch
         expected[cut.t] = cut.truncated[0]
     assert torch.equal(flow.truncated, expected)
     assert flow.first[0].all() and torch.equal(flow.first[1:], flow.last[:-1])
+
+
+def test_named_rewards_of_the_task_can_be_trained_on(tmp_path: Path) -> None:
+    """A member's reward may be any that its task names; one that is neither named nor a file is refused."""
+    from envreward.registry import find
+
+    sandbox = find("sandboxes", "process")()
+    task = f"{Path(__file__).parents[1] / 'counter_worlds.py'}:shaped"
+    job = replace(make_job(1, "potential", 500), env_id=task)
+    (result,) = run_training(job, tmp_path / "a", sandbox).values()
+    assert result.status == "trained"
+    assert {"success", "shaping"} <= read_rows(tmp_path / "a")[-1].components.keys()
+    with pytest.raises(ConfigError, match=r"reward program milestones of member m0 is not in"):
+        run_training(replace(make_job(1, "milestones", 500), env_id=task), tmp_path / "b", sandbox)
