@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SYSTEM_DEMO := bubblewrap libegl1 libosmesa6 libgl1-mesa-dri
-SYSTEM_TEST := $(SYSTEM_DEMO) chromium git docker.io debootstrap
+SYSTEM_TEST := $(SYSTEM_DEMO) chromium git util-linux docker.io debootstrap
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help demo test check unit docker system-demo system-test benchmarks clean

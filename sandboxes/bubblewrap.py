@@ -183,6 +183,7 @@ def _file_system(paths: Sequence[Path], readonly: Sequence[Path], workdir: Path)
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     for scratch in ("/tmp", "/dev/shm"):
         arguments += ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", scratch]
+    arguments += ["--remount-ro", "/dev"]  # else it is memory without a limit, to whoever owns it
     binds = [path for path in (*paths, *readonly) if not path.is_relative_to("/usr")]
     # Made explicitly, as bwrap would make these with no access for others.
     for folder in sorted({parent for path in (*binds, workdir) for parent in path.parents if parent != Path("/")}):

@@ -79,7 +79,7 @@ class Command:
 
 def examine() -> list[Check]:
     """Try everything; a probe that breaks says so and costs the others nothing."""
-    probes = (*_NEEDED, _gpu, _rendering, _encoder, _extras, _keys)
+    probes = (*_NEEDED, _gpu, _rendering, _encoder, _docker, _browser, _extras, _keys)
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         return [check for found in pool.map(_guarded, probes) for check in found]
 
@@ -190,6 +190,27 @@ def _sandbox() -> Iterator[Check]:
             reason = f"bubblewrap ended with {code}: {process.log_tail(200).strip()}"
     fix = "apt-get install bubblewrap" if shutil.which("bwrap") is None else ""
     yield Check("sandbox", "missing", " ".join(reason.split()), fix)
+
+
+def _docker() -> Iterator[Check]:
+    from envreward.registry import find
+
+    reason = find("sandboxes", "docker")().unavailable()
+    if reason is None:
+        yield Check("Docker", "ok", "an engine answers")
+    else:
+        lost = "not used without: --sandbox docker, repositories in containers"
+        fix = "python -m envreward.sandboxes.docker_setup"
+        yield Check("Docker", "optional", f"{' '.join(reason.split())} ({lost})", fix)
+
+
+def _browser() -> Iterator[Check]:
+    path = shutil.which(os.environ.get("ENVREWARD_CHROMIUM") or "chromium")
+    if path is None:
+        lost = "not found: web tasks in a real browser and MiniWoB++ need it"
+        yield Check("Chromium", "optional", lost, "apt-get install chromium")
+    else:
+        yield Check("Chromium", "ok", path)
 
 
 def _rendering() -> Iterator[Check]:

@@ -24,20 +24,35 @@ REPAIR: tuple[TaskSpec, ...] = (
 )
 """Small functions with injected bugs, tested in process."""
 
+
+def _repositories(name: str, entry_point: str, instruction: str, horizon: int) -> tuple[TaskSpec, ...]:
+    """Return a task whose commands run in `bubblewrap`, and the same in Docker containers."""
+    return tuple(
+        TaskSpec(
+            id=f"EnvReward/{name}{suffix}-v0",
+            family="swe",
+            instruction=instruction,
+            horizon=horizon,
+            entry_point=f"envreward.envs.swe.{entry_point}",
+            extra=extra,
+            kwargs={"runner": runner},
+        )
+        for suffix, runner, extra in (("", "bubblewrap", None), ("-docker", "docker", "docker"))
+    )
+
+
 REPOSITORIES: tuple[TaskSpec, ...] = (
-    TaskSpec(
-        id="EnvReward/SWERepo-v0",
-        family="swe",
-        instruction="Find the fault in a small repository of several files, repair it and submit.",
-        horizon=30,
-        entry_point="envreward.envs.swe.repo.task:RepositoryRepair",
+    *_repositories(
+        "SWERepo",
+        "repo.task:RepositoryRepair",
+        "Find the fault in a small repository of several files, repair it and submit.",
+        30,
     ),
-    TaskSpec(
-        id="EnvReward/SWEMutant-v0",
-        family="swe",
-        instruction="Find the fault in the source of a released package, repair it and submit.",
-        horizon=50,
-        entry_point="envreward.envs.swe.mutant.task:MutantRepair",
+    *_repositories(
+        "SWEMutant",
+        "mutant.task:MutantRepair",
+        "Find the fault in the source of a released package, repair it and submit.",
+        50,
     ),
 )
 """Repositories with one fault, tested in sandboxes."""

@@ -50,7 +50,7 @@ def usable(name: str) -> Sandbox:
     return sandbox
 
 
-@pytest.fixture(params=["bubblewrap", "process"])
+@pytest.fixture(params=["bubblewrap", "docker", "process"])
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """Each sandbox in turn: what holds for all of them."""
     return usable(request.param)

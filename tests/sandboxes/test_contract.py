@@ -247,4 +247,4 @@ def test_descriptors_do_not_leak(sandbox: Sandbox, workdir: Path, run: Run) -> N
 
 def test_all_installed_sandboxes_are_tested() -> None:
     """Every sandbox that EnvReward offers goes through these tests."""
-    assert registry.names("sandboxes") == ["bubblewrap", "process"]
+    assert registry.names("sandboxes") == ["bubblewrap", "docker", "process"]

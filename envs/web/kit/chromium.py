@@ -35,6 +35,7 @@ LAUNCH_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 30.0
 """Longest time one call may take before the browser counts as hung."""
 _CLOSE_TIMEOUT_S = 10.0
+_CLEAN_UP_S = 5.0
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FLAGS = (
     "--disable-gpu",
@@ -81,6 +82,8 @@ class Chromium:
         self._browser: Browser | None = None
         self.pid: int | None = None
         """Process id of the browser; it leads its process group."""
+        self.profile: Path | None = None
+        """Temporary folder of its profile; gone when it is closed."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="chromium", daemon=True)
         self._thread.start()
@@ -105,6 +108,8 @@ class Chromium:
         processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
         self.pid = next(process["id"] for process in processes if process["type"] == "browser")
         await session.detach()
+        words = Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")
+        self.profile = Path(next(word for word in words if word.startswith("--user-data-dir=")).partition("=")[2])
 
     @property
     def alive(self) -> bool:
@@ -168,9 +173,20 @@ class Chromium:
     async def _stop(self) -> None:
         if self._browser is not None and self._browser.is_connected():
             await self._browser.close()
+        else:
+            await self._cleaned_up()
         if self._playwright is not None:
             await self._playwright.stop()
         self._browser = self._playwright = None
+
+    async def _cleaned_up(self) -> None:
+        """Wait until the driver has removed the folders of a browser that died; do it for a driver that does not."""
+        end = self._loop.time() + _CLEAN_UP_S
+        while self.profile is not None and self.profile.exists():
+            if self._loop.time() > end:
+                shutil.rmtree(self.profile, ignore_errors=True)
+                break
+            await asyncio.sleep(0.02)
 
 
 _lock = threading.Lock()

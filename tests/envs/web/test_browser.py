@@ -47,18 +47,12 @@ def _family(browser: chromium.Chromium) -> list[int]:
     return [process.pid, *(child.pid for child in process.children(recursive=True))]
 
 
-def _profile(browser: chromium.Chromium) -> Path:
-    assert browser.pid is not None
-    command = psutil.Process(browser.pid).cmdline()
-    return Path(next(word for word in command if word.startswith("--user-data-dir=")).partition("=")[2])
-
-
 def test_one_browser_serves_the_process_and_leaves_nothing() -> None:
     """`shared` launches once; closing ends every process of it and removes its profile."""
     first = chromium.shared()
     assert chromium.shared() is first
-    pids, profile = _family(first), _profile(first)
-    assert profile.is_dir()
+    pids, profile = _family(first), first.profile
+    assert profile is not None and profile.is_dir()
     chromium.close_shared()
     assert _gone(pids)
     assert not profile.exists()
@@ -146,6 +140,7 @@ def test_a_killed_browser_costs_the_episodes_and_no_more() -> None:
     batch.act({0: batch.oracle(0), 1: batch.oracle(1)})
     assert batch.facts(0)["success"] and batch.facts(1)["success"]
     assert chromium.shared() is not killed
+    assert killed.profile is not None and not killed.profile.exists()
     batch.close()
 
 
@@ -165,4 +160,5 @@ def test_a_hanging_browser_is_killed_in_time(monkeypatch: pytest.MonkeyPatch) ->
     batch.reset([0], [0])
     batch.act({0: batch.oracle(0)})
     assert batch.facts(0)["success"]
+    assert hanging.profile is not None and not hanging.profile.exists()
     batch.close()
