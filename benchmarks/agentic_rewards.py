@@ -1,11 +1,12 @@
 """Which form of dense reward makes an agentic task learnable? Population PPO, same budget, several seeds.
 
-    python -m benchmarks.agentic_rewards [--envs WebShopTwo SWERepair] [--seeds 3] [--steps 200000]
+    python -m benchmarks.agentic_rewards [--envs WebShopTwo SWERepair] [--seeds 3] [--steps N]
 
 For each task all forms and seeds train together, as one population. The forms are the task's own rewards (`envreward
 envs ID`): ``sparse`` pays for success alone; ``potential`` adds potential-based shaping over the field ``progress``;
 ``milestones`` pays each part of the way once; ``gated`` holds the milestones back until success. Policies are scored in
-the clean room on fresh episodes. Writes ``agentic_rewards.json`` and ``.md`` into ``benchmarks/results``.
+the clean room on fresh episodes. Writes ``agentic_rewards.json`` and ``.md`` into ``benchmarks/results``; tasks that are
+not measured anew stay as they were.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from envreward.training.metrics import read_rows
 from envreward.training.runner import run_training
 
 BAR_DENSE, BAR_SPARSE, BAR_WALL_S = 0.7, 0.2, 600.0
+STEPS = {"WebShopTwo": 130_000, "SWERepair": 40_000, "SWERepairTwo": 40_000}
+"""Environment steps per policy, where none are asked for; repairs run tests in every step."""
 FORMS = ("sparse", "potential", "milestones", "gated")
 
 
@@ -43,8 +46,8 @@ class Settings:
     envs: tuple[str, ...] = ("WebShopTwo", "SWERepair")
     forms: tuple[str, ...] = FORMS
     seeds: int = 3
-    steps: int = 200_000
-    """Environment steps per policy."""
+    steps: int | None = None
+    """Environment steps per policy (default: by task)."""
     episodes: int = 200
     """Episodes in which each trained policy is scored."""
     sandbox: str = "process"
@@ -66,7 +69,8 @@ def train(env: str, settings: Settings, folder: Path) -> dict[str, Any]:
         for form in settings.forms
         for seed in range(settings.seeds)
     )
-    job = TrainingJob(env_id=spec.id, members=members, total_steps=settings.steps, ppo=settings.ppo, tensorboard=False)
+    steps = settings.steps or STEPS.get(env, 100_000)
+    job = TrainingJob(env_id=spec.id, members=members, total_steps=steps, ppo=settings.ppo, tensorboard=False)
     start = time.perf_counter()
     results = run_training(job, folder, registry.find("sandboxes", settings.sandbox)())
     wall_s = time.perf_counter() - start
@@ -79,6 +83,7 @@ def train(env: str, settings: Settings, folder: Path) -> dict[str, Any]:
     rows = read_rows(folder)
     return {
         "env": spec.id,
+        "steps": steps,
         "wall_s": wall_s,
         "forms": {form: _scores(form, settings.seeds, scores) for form in settings.forms},
         "curves": {
@@ -117,11 +122,10 @@ def table(report: dict[str, Any]) -> str:
     settings = report["settings"]
     lines = ["# Forms of dense rewards for agents", "", report["machine"], ""]
     lines += [
-        f"Success rate in {settings['episodes']} fresh episodes after {settings['steps']:,} steps, mean of "
-        f"{settings['seeds']} seeds [95 % bootstrap interval]; each seed in parentheses.",
+        f"Success rate in {settings['episodes']} fresh episodes after training, mean of {settings['seeds']} seeds [95 % bootstrap interval]; each seed in parentheses.",
         "",
-        f"| task | {' | '.join(settings['forms'])} | training of all | bars |",
-        "|---" * (len(settings["forms"]) + 3) + "|",
+        f"| task | steps each | {' | '.join(settings['forms'])} | training of all | bars |",
+        "|---" * (len(settings["forms"]) + 4) + "|",
     ]
     for task in report["tasks"]:
         cells = []
@@ -132,7 +136,9 @@ def table(report: dict[str, Any]) -> str:
             cells.append(f"**{scores['mean']:.2f}** [{low:.2f}, {high:.2f}] ({each})")
         met = [name for name, ok in judge(task).items() if not ok]
         verdict = "met" if not met else f"**missed: {', '.join(met)}**"
-        lines.append(f"| {task['env']} | {' | '.join(cells)} | {task['wall_s']:.0f} s | {verdict} |")
+        lines.append(
+            f"| {task['env']} | {task['steps']:,} | {' | '.join(cells)} | {task['wall_s']:.0f} s | {verdict} |"
+        )
     lines += [
         "",
         f"Bars: at least one dense form reaches {BAR_DENSE} where sparse stays below {BAR_SPARSE}, within "
@@ -151,13 +157,17 @@ def main(settings: Settings) -> int:
             tasks.append(train(env, settings, Path(folder)))
         sys.stdout.write(f"{env}: " + "  ".join(f"{f} {s['mean']:.2f}" for f, s in tasks[-1]["forms"].items()) + "\n")
         sys.stdout.flush()
+    path = settings.output / "agentic_rewards.json"
+    measured = {task["env"] for task in tasks}
+    if path.exists():
+        tasks = [*(t for t in json.loads(path.read_text())["tasks"] if t["env"] not in measured), *tasks]
     report = {
         "settings": {k: v for k, v in dataclasses.asdict(settings).items() if k != "output"},
         "machine": f"{platform.platform()}, {os.cpu_count()} CPUs, torch {torch.__version__}, load {load:.1f} at start",
         "tasks": tasks,
     }
     settings.output.mkdir(parents=True, exist_ok=True)
-    (settings.output / "agentic_rewards.json").write_text(json.dumps(report, indent=1) + "\n")
+    path.write_text(json.dumps(report, indent=1) + "\n")
     text = table(report)
     (settings.output / "agentic_rewards.md").write_text(text)
     sys.stdout.write("\n" + text)
