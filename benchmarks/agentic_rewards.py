@@ -5,8 +5,8 @@
 For each task all forms and seeds train together, as one population. The forms are the task's own rewards (`envreward
 envs ID`): ``sparse`` pays for success alone; ``potential`` adds potential-based shaping over the field ``progress``;
 ``milestones`` pays each part of the way once; ``gated`` holds the milestones back until success. Policies are scored in
-the clean room on fresh episodes. Writes ``agentic_rewards.json`` and ``.md`` into ``benchmarks/results``; tasks that are
-not measured anew stay as they were.
+the clean room on fresh episodes. Writes ``agentic_rewards.json`` and ``.md`` into ``benchmarks/results``; tasks that
+are not measured anew stay as they were.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def table(report: dict[str, Any]) -> str:
     settings = report["settings"]
     lines = ["# Forms of dense rewards for agents", "", report["machine"], ""]
     lines += [
-        f"Success rate in {settings['episodes']} fresh episodes after training, mean of {settings['seeds']} seeds [95 % bootstrap interval]; each seed in parentheses.",
+        f"Success rate in {settings['episodes']} fresh episodes after training, mean of {settings['seeds']} seeds "
+        "[95 % bootstrap interval]; each seed in parentheses.",
         "",
         f"| task | steps each | {' | '.join(settings['forms'])} | training of all | bars |",
         "|---" * (len(settings["forms"]) + 4) + "|",
