@@ -13,7 +13,7 @@ from torch import Tensor
 
 from envreward.worlds import CandidateShape
 
-from .networks import NetworkOutput, NetworkSpec, StackedActorCritic, _activation_backward, _product, activate
+from .networks import NetworkOutput, NetworkSpec, StackedActorCritic, activate, activation_backward, product
 
 EXCLUDED = -1e9
 """Logit of a candidate that does not exist; its probability is exactly zero in float32."""
@@ -74,8 +74,8 @@ class CandidateActorCritic(StackedActorCritic):
     def _first(self, rows: Tensor, context: Tensor) -> Tensor:
         """Return the first layer's output of each candidate, ``[M, B * K, H]``."""
         params, choices = self._params, self._shape.choices
-        shared = _product(context, params["actor.context.weight"]).add_(params["actor.0.bias"])
-        own = _product(rows, params["actor.0.weight"])
+        shared = product(context, params["actor.context.weight"]).add_(params["actor.0.bias"])
+        own = product(rows, params["actor.0.weight"])
         return own.view(*shared.shape[:2], choices, -1).add_(shared.unsqueeze(2)).view(own.shape)
 
     def _back_scores(self, delta: Tensor) -> None:
@@ -92,9 +92,14 @@ class CandidateActorCritic(StackedActorCritic):
                 torch.bmm(x.transpose(1, 2), delta, out=grads[f"actor.{layer}.weight"])
             if layer > 0:
                 torch.sum(delta, 1, keepdim=True, out=grads[f"actor.{layer}.bias"])
-                upstream = _product(delta, weight.transpose(1, 2))
-                delta = _activation_backward(upstream, x, self.spec.activation)
+                upstream = product(delta, weight.transpose(1, 2))
+                delta = activation_backward(upstream, x, self.spec.activation)
             else:
                 shared = delta.view(members, size, choices, -1).sum(2)
                 torch.sum(shared, 1, keepdim=True, out=grads["actor.0.bias"])
                 torch.bmm(context.transpose(1, 2), shared, out=grads["actor.context.weight"])
+
+
+def make_networks(spec: NetworkSpec, weights: Tensor) -> StackedActorCritic:
+    """Return networks of form ``spec`` over ``weights`` (float32 ``[M, P]``, kept and not copied)."""
+    return StackedActorCritic(spec, weights) if spec.candidates is None else CandidateActorCritic(spec, weights)

@@ -10,7 +10,7 @@ test compares them with autograd. `torch.tanh` on CPU takes 2.6 ns per element, 
 ``2 sigmoid(2x) - 1`` is the same function to 2e-7 at less than a third of that.
 
 A member's numbers must not depend, in any bit, on who shares its batch. What would make them depend: products with a
-single row or column, which go to another kernel when M is 1 (see `_product`); and elementwise functions whose
+single row or column, which go to another kernel when M is 1 (see `product`); and elementwise functions whose
 vectorised and scalar versions differ in the last bit, as torch finishes an array in scalars where its size is no
 multiple of the vector's. So rows are padded to whole vectors, and sums of products are never fused (no `addcmul`).
 """
@@ -140,7 +140,7 @@ class StackedActorCritic:
         bias, weight = self._params[f"{net}.{layer}.bias"], self._params[f"{net}.{layer}.weight"]
         if weight.shape[2] == 1:
             return (x * weight.transpose(1, 2)).sum(-1, keepdim=True).add_(bias)
-        return _product(x, weight).add_(bias) if x.shape[1] == 1 else torch.baddbmm(bias, x, weight)
+        return product(x, weight).add_(bias) if x.shape[1] == 1 else torch.baddbmm(bias, x, weight)
 
     def _back(self, net: str, delta: Tensor) -> None:
         inputs = self._kept.pop(net)
@@ -152,17 +152,8 @@ class StackedActorCritic:
                 torch.bmm(x.transpose(1, 2), delta, out=self._grads[f"{net}.{layer}.weight"])
             torch.sum(delta, 1, keepdim=True, out=self._grads[f"{net}.{layer}.bias"])
             if layer > 0:
-                upstream = _product(delta, weight.transpose(1, 2))
-                delta = _activation_backward(upstream, x, self.spec.activation)
-
-
-def make_networks(spec: NetworkSpec, weights: Tensor) -> StackedActorCritic:
-    """Return networks of form ``spec`` over ``weights`` (float32 ``[M, P]``, kept and not copied)."""
-    if spec.candidates is None:
-        return StackedActorCritic(spec, weights)
-    from .candidate_networks import CandidateActorCritic
-
-    return CandidateActorCritic(spec, weights)
+                upstream = product(delta, weight.transpose(1, 2))
+                delta = activation_backward(upstream, x, self.spec.activation)
 
 
 def initial_weights(spec: NetworkSpec, init_log_std: float, generator: torch.Generator) -> Tensor:
@@ -222,7 +213,7 @@ def activate(x: Tensor, activation: Activation) -> Tensor:
     return x.mul_(2).exp_().add_(1).reciprocal_().mul_(-2).add_(1)
 
 
-def _product(x: Tensor, weight: Tensor) -> Tensor:
+def product(x: Tensor, weight: Tensor) -> Tensor:
     """Return ``x @ weight`` for ``[M, B, in]`` and ``[M, in, out]``, with the same bits whatever M is.
 
     Products with a single row or column go to another kernel when M is 1 and differ in their last bits: a member would
@@ -235,7 +226,7 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
     return x.bmm(weight)
 
 
-def _activation_backward(upstream: Tensor, output: Tensor, activation: Activation) -> Tensor:
+def activation_backward(upstream: Tensor, output: Tensor, activation: Activation) -> Tensor:
     """Multiply ``upstream`` in place by the activation's derivative, given its output."""
     if activation == "tanh":
         return upstream.sub_(upstream * output.square())

@@ -20,11 +20,11 @@ from envreward.episodes import EpisodeTracker
 from envreward.errors import InfraError, RewardRuntimeError, RewardTimeoutError
 from envreward.vector_env import TaskVectorEnv, make_vector_env
 
+from .candidate_networks import make_networks
 from .config import Member, MemberStatus, MetricRow, TrainingJob
 from .gae import advantages
 from .heads import make_head
 from .member_state import MemberState, fresh_state, network_spec, stack_states, subset, unjoined, world_seeds
-from .networks import make_networks
 from .normalize import ObsNormalizer, ReturnScaler, RunningMoments
 from .optimizer import StackedAdam
 from .ppo import Batch, UpdateStats, explained_variance, update

@@ -16,12 +16,12 @@ from envreward.errors import ConfigError, InfraError
 from envreward.evaluation import evaluate, play
 from envreward.rewards.function import RewardOutput
 from envreward.rewards.sequence import Flow, Memory
-from envreward.training.candidate_networks import CandidateActorCritic, split
+from envreward.training.candidate_networks import CandidateActorCritic, make_networks, split
 from envreward.training.config import Member, PPOConfig, TrainingJob
 from envreward.training.heads import CategoricalHead
 from envreward.training.member_state import network_spec
 from envreward.training.metrics import read_rows
-from envreward.training.networks import NetworkSpec, initial_weights, make_networks, named_weights
+from envreward.training.networks import NetworkSpec, initial_weights, named_weights
 from envreward.training.policy_io import Policy, load_policy, network_form
 from envreward.training.population import Population
 from envreward.training.reward_source import TrustedSource
