@@ -42,7 +42,7 @@ class Settings:
     envs: tuple[str, ...] = ("WebShopTwo-browser", "SWERepo-docker")
     episodes: int = 1000
     num_envs: int = 8
-    max_episode_steps: int = 12
+    max_episode_steps: int = 6
     """Episodes are cut off here: what may leak is opened and closed with episodes."""
     child: str | None = None
     """Run this task's episodes in this process and print their outcomes; used by the benchmark itself."""
