@@ -18,7 +18,7 @@ import platform
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,15 @@ from envreward.training.metrics import read_rows
 from envreward.training.runner import run_training
 
 BAR_DENSE, BAR_SPARSE, BAR_WALL_S = 0.7, 0.2, 600.0
-STEPS = {"WebShopTwo": 130_000, "SWERepair": 40_000, "SWERepairTwo": 40_000}
+STEPS = {"WebShopTwo": 130_000, "SWERepair": 36_000, "SWERepairTwo": 36_000}
 """Environment steps per policy, where none are asked for; repairs run tests in every step."""
+_MANY_STEPS = PPOConfig(
+    num_worlds=16, rollout_steps=64, minibatch_size=256, epochs=4, hidden_sizes=(32, 32), learning_rate=1e-3,
+    entropy_coef=0.01,
+)  # fmt: skip
+_FEW_STEPS = replace(_MANY_STEPS, num_worlds=8, rollout_steps=32, minibatch_size=64, epochs=8, entropy_coef=0.003)
+PPO = {"SWERepair": _FEW_STEPS, "SWERepairTwo": _FEW_STEPS}
+"""Settings by task, where none are given: small rollouts where steps are dear."""
 FORMS = ("sparse", "potential", "milestones", "gated")
 
 
@@ -52,12 +59,8 @@ class Settings:
     """Episodes in which each trained policy is scored."""
     sandbox: str = "process"
     """No reward here is a generated program."""
-    ppo: PPOConfig = field(
-        default_factory=lambda: PPOConfig(
-            num_worlds=16, rollout_steps=64, minibatch_size=256, epochs=4, hidden_sizes=(32, 32), learning_rate=1e-3,
-            entropy_coef=0.01, lr_schedule="linear",
-        )
-    )  # fmt: skip
+    ppo: PPOConfig | None = None
+    """Settings of PPO (default: by task)."""
     output: Path = Path(__file__).parent / "results"
 
 
@@ -70,7 +73,13 @@ def train(env: str, settings: Settings, folder: Path) -> dict[str, Any]:
         for seed in range(settings.seeds)
     )
     steps = settings.steps or STEPS.get(env, 100_000)
-    job = TrainingJob(env_id=spec.id, members=members, total_steps=steps, ppo=settings.ppo, tensorboard=False)
+    job = TrainingJob(
+        env_id=spec.id,
+        members=members,
+        total_steps=steps,
+        ppo=settings.ppo or PPO.get(env, _MANY_STEPS),
+        tensorboard=False,
+    )
     start = time.perf_counter()
     results = run_training(job, folder, registry.find("sandboxes", settings.sandbox)())
     wall_s = time.perf_counter() - start
