@@ -54,6 +54,7 @@ def zoo_return(robot: str, seed: int, steps: int, episodes: int) -> dict[str, An
     import gymnasium as gym
     from stable_baselines3 import PPO
     from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.monitor import Monitor
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
@@ -76,6 +77,7 @@ def zoo_return(robot: str, seed: int, steps: int, episodes: int) -> dict[str, An
         log_std_init=-2.0, ortho_init=False, activation_fn=torch.nn.ReLU, net_arch=dict(pi=[256, 256], vf=[256, 256])
     )
     model = PPO("MlpPolicy", venv, seed=seed, device="cpu", policy_kwargs=policy_kwargs, **ZOO[robot])
+    model.set_logger(Logger(None, []))  # its own would leave a folder in the temporary directory
     curve, start = Curve(), time.perf_counter()
     model.learn(steps, callback=curve)
     wall_s = time.perf_counter() - start
@@ -122,6 +124,7 @@ def sb3_rate(config: PPOConfig, minibatch_size: int, steps: int, torch_threads: 
     """
     import gymnasium as gym
     from stable_baselines3 import PPO
+    from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
     torch.set_num_threads(torch_threads)
@@ -140,6 +143,7 @@ def sb3_rate(config: PPOConfig, minibatch_size: int, steps: int, torch_threads: 
         policy_kwargs={"net_arch": [*config.hidden_sizes], "activation_fn": torch.nn.Tanh},
     )
     one = config.num_worlds * config.rollout_steps
+    model.set_logger(Logger(None, []))
     model.learn(one)
     begun = time.perf_counter()
     model.learn(steps, reset_num_timesteps=False)

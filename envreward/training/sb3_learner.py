@@ -12,6 +12,7 @@ import torch
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch import Tensor
 
@@ -66,6 +67,7 @@ class Sb3Learner:
         Raises:
             RewardRuntimeError: The member's reward failed.
         """
+        self._model.set_logger(Logger(None, []))  # its own would leave a folder in the temporary directory
         try:
             self._model.learn(self._job.total_steps, callback=self._callback)
         finally:

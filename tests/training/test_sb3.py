@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 
 
 @pytest.mark.parametrize("trainer", ["sb3:ppo", "sb3:sac", "sb3:td3"])
-def test_policy_acts_as_sb3_would(trainer: str, make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """The policy that is written gives the actions of SB3's own `predict`, normalisation and squashing included."""
+def test_policy_acts_as_sb3_would(  # type: ignore[no-untyped-def]
+    trainer: str, make_job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy that is written gives the actions of SB3's own `predict`, normalisation and squashing included.
+
+    SB3 leaves no folder in the temporary directory.
+    """
     from envreward.training.sb3_learner import Sb3Learner
 
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     job = make_job(trainer=trainer, total_steps=256)
     task = make_task(job.env_id)
     source = open_reward(job.members[0], job, tmp_path, task, Sb3Learner.num_worlds(job))
@@ -37,6 +46,7 @@ def test_policy_acts_as_sb3_would(trainer: str, make_job, tmp_path: Path) -> Non
     expected, _ = learner._model.predict(seen, deterministic=True)
     action = load_policy(tmp_path / "members" / "m0").act(torch.from_numpy(obs))
     np.testing.assert_allclose(action.numpy(), expected, atol=1e-5)
+    assert not [*scratch.glob("SB3*")]
     rows = read_rows(tmp_path)
     assert rows[-1].step == 256
     assert sum(rows[-1].components.values()) == pytest.approx(rows[-1].reward_mean, abs=1e-5)
