@@ -5,7 +5,8 @@
 Each task runs in a process of its own, which is watched from outside. Afterwards no process of its group, container,
 mount or temporary file may be left that was not there before; its memory (all its processes together) must not grow
 between the second and the last tenth of the episodes by more than a tenth; and the episodes that ended, by success,
-failure, time limit or fault, must add up. Writes ``soak.json`` and ``soak.md`` into ``benchmarks/results``.
+failure, time limit or fault, must add up. Writes ``soak.json`` and ``soak.md`` into ``benchmarks/results`` after each
+task; tasks that are not run anew stay as they were.
 """
 
 from __future__ import annotations
@@ -164,17 +165,19 @@ def main(settings: Settings) -> int:
     if settings.child is not None:
         sys.stdout.write(json.dumps(run_episodes(settings.child, settings)) + "\n")
         return 0
-    rows = [soak(env_id, settings) for env_id in settings.envs]
-    found = {
-        "settings": {k: v for k, v in dataclasses.asdict(settings).items() if k not in ("output", "child")},
-        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
-        "rows": rows,
-    }
     settings.output.mkdir(parents=True, exist_ok=True)
-    (settings.output / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
-    text = table(found)
-    (settings.output / "soak.md").write_text(text)
-    sys.stdout.write(text)
+    path = settings.output / "soak.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    for env_id in settings.envs:
+        rows = [*(row for row in rows if row["env"] != env_id), soak(env_id, settings)]
+        found = {
+            "settings": {k: v for k, v in dataclasses.asdict(settings).items() if k not in ("output", "child")},
+            "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
+            "rows": rows,
+        }
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        (settings.output / "soak.md").write_text(table(found))
+    sys.stdout.write(table(found))
     return 0 if all(clean(row, settings.episodes) for row in rows) else 1
 
 
