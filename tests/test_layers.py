@@ -20,7 +20,7 @@ FLOORS = [
     ["envreward.training"],
     ["envreward.rewards.verify", "envreward.rewards.dryrun", "envreward.rewards.states"],
     ["envreward.sandboxes", "envreward.envs"],
-    ["envreward.contract"],
+    ["envreward.contract", "envreward.world_contract"],
     [
         "envreward.gym_env",
         "envreward.gym_vector_env",

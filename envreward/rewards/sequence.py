@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-import torch
 from torch import Tensor
 
 from .function import RewardFunction, RewardOutput
@@ -79,10 +78,3 @@ def _joined(values: Any) -> Any:
 def new_memory(reward: AnyReward, num_worlds: int) -> Memory:
     """Return the memory with which N worlds begin; empty for rewards that remember nothing."""
     return reward.new_memory(num_worlds) if isinstance(reward, SequenceReward) else {}
-
-
-def restart(memory: Memory, fresh: Memory, first: Tensor) -> None:
-    """Set the memory of the worlds ``first`` (bool ``[N]``) back to that of a new episode, in place."""
-    for name, values in memory.items():
-        mask = first.view(-1, *([1] * (values.dim() - 1)))
-        torch.where(mask, fresh[name], values, out=values)

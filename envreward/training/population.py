@@ -110,9 +110,9 @@ class Population:
         self._tracker = EpisodeTracker(count * worlds, env.task.fitness_reduce)
         for row, member in enumerate(members):
             source = self._sources[member.key]
-            for name, fresh in source.memory.items():
-                key = f"reward.{member.reward}.{name}"
-                source.memory[name] = state[key][row].clone() if key in state else torch.zeros_like(fresh)
+            for name in source.memory:  # as it was opened, unless it goes on
+                if (key := f"reward.{member.reward}.{name}") in state:
+                    source.memory[name] = state[key][row].clone()
         if "next_obs" in state:
             env.load(subset(state, "env."))
             self._tracker.load(subset(state, "episode."))

@@ -300,6 +300,9 @@ def test_reward_that_remembers_sees_rollouts_in_order(monkeypatch: pytest.Monkey
         population._obs = rollout.next_obs
     saved = population.save()["m0"]
     assert torch.equal(saved["reward.sparse.seen"], ages) and torch.equal(source.memory["seen"], ages)
+    opened = make_population(CounterTask(), monkeypatch, Untouched())
+    resumed = Population(opened.job, opened.members, opened._sources, states=population.save(), updates=0)
+    assert torch.equal(resumed._sources["m0"].memory["seen"], ages)
 
 
 def test_flow_tells_termination_from_cutting_off(monkeypatch: pytest.MonkeyPatch) -> None:
