@@ -26,10 +26,11 @@ is listed in `Verdict.unaudited`.
 
 from __future__ import annotations
 
+import ast
 import functools
 import random
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,7 +219,7 @@ def _verdict(
     good = {
         test
         for test, value in status.items()
-        if value == "passed" or (value == "xfailed" and test.split("::")[0] in expected)
+        if value == "passed" or (value == "xfailed" and function_of(test) in expected)
     }
     f2p, p2p = (_share(group, status, good) for group in (problem.fail_to_pass, problem.pass_to_pass))
     void = any(cheat.name in VOIDING - problem.normal for cheat in cheats)
@@ -259,8 +260,38 @@ def _share(group: Sequence[str], status: Mapping[str, str], good: Collection[str
 
 
 def _expected_failures(problem: Problem) -> set[str]:
-    """Return the test files that mark tests as expected to fail, where that outcome is as good as passing."""
-    return {path for path, text in problem.tests.items() if "xfail" in text or "expectedFailure" in text}
+    """Return the test functions whose own text says that they are expected to fail, where that is as good as passing.
+
+    The program under test can raise pytest's ``xfail`` as well; in any other test that is no success.
+    """
+    return {
+        f"{path}::{name}"
+        for path, text in problem.tests.items()
+        if "xfail" in text or "expectedFailure" in text
+        for name in _marked(text)
+    }
+
+
+def _marked(text: str) -> Iterator[str]:
+    lines = text.splitlines()
+
+    def says_so(node: ast.stmt, stop: int | None) -> bool:
+        start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        said = "\n".join(lines[start - 1 : stop])
+        return "xfail" in said or "expectedFailure" in said
+
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            whole = says_so(node, node.lineno)
+            for inner in node.body:
+                if isinstance(inner, ast.FunctionDef) and (whole or says_so(inner, inner.end_lineno)):
+                    yield f"{node.name}::{inner.name}"
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and says_so(node, node.end_lineno):
+            yield node.name
 
 
 def _seen(problem: Problem, runs: Mapping[bool, Run | None]) -> Iterable[Cheat]:

@@ -256,3 +256,20 @@ def test_unknown_runners() -> None:
     """A runner's name that is not known is told with those that are."""
     with pytest.raises(UnknownNameError, match="bubblewrap"):
         find_factory("bublewrap")
+
+
+def test_only_tests_that_say_so_may_be_expected_to_fail() -> None:
+    """A program that raises xfail gains nothing in a test that does not mention it, marked neighbours or not."""
+    from types import SimpleNamespace
+
+    from envreward.envs.swe.grading import _expected_failures
+
+    text = (
+        "import pytest\n\n@pytest.mark.xfail\ndef test_known():\n    assert 0\n\n\n"
+        "def test_plain():\n    assert 1\n\n\n"
+        "@pytest.mark.xfail\nclass TestAll:\n    def test_a(self):\n        assert 0\n\n\n"
+        "class TestSome:\n    def test_b(self):\n        pytest.xfail('later')\n\n"
+        "    def test_c(self):\n        assert 1\n"
+    )
+    found = _expected_failures(SimpleNamespace(tests={"t.py": text}))  # type: ignore[arg-type]
+    assert found == {"t.py::test_known", "t.py::TestAll::test_a", "t.py::TestSome::test_b"}
