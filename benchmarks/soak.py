@@ -2,8 +2,9 @@
 
     python -m benchmarks.soak [--envs WebShopTwo-browser SWERepo-docker] [--episodes 1000]
 
-Each task runs in a process of its own, which is watched from outside. Afterwards no process of its group, container,
-mount or temporary file may be left that was not there before; its memory (all its processes together) must not grow
+Each task runs in a process of its own, which is watched from outside. Its environment carries a mark that everything
+it starts inherits, and a temporary folder of its own. Afterwards no process with the mark, container, mount or
+temporary file may be left; its memory (all its processes together) must not grow
 between the second and the last tenth of the episodes by more than a tenth; and the episodes that ended, by success,
 failure, time limit or fault, must add up. Writes ``soak.json`` and ``soak.md`` into ``benchmarks/results`` after each
 task; tasks that are not run anew stay as they were.
@@ -15,11 +16,13 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,7 @@ from envreward.vector_env import make_vector_env
 from envreward.world_task import WorldTask
 
 GROWTH = 1.1
+_MARK = "ENVREWARD_SOAK"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,24 +79,29 @@ def run_episodes(env_id: str, settings: Settings) -> Counter[str]:
     return outcomes
 
 
-def footprint() -> dict[str, set[str]]:
-    """Return what exists on the machine that an environment could leave behind."""
+def footprint(mark: str, folder: Path) -> dict[str, set[str]]:
+    """Return what exists on the machine that an environment could leave behind.
+
+    Args:
+        mark: Value of the variable `_MARK` in the environment of the processes to look for.
+        folder: Their temporary folder.
+    """
     try:
         listed = subprocess.run(["docker", "ps", "-aq"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):
         listed = ""
-    mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
-    names = ("chrom", "bwrap", "python", "node")
-    processes = {
-        f"{p.pid} {p.info['name']}"
-        for p in psutil.process_iter(["name"])
-        if any(name in (p.info["name"] or "") for name in names)
-    }
+    processes = set()
+    for process in psutil.process_iter(["name"]):
+        try:
+            if process.environ().get(_MARK) == mark:
+                processes.add(f"{process.pid} {process.info['name']}")
+        except psutil.Error:  # it has just ended, or is none of ours
+            continue
     return {
         "containers": set(listed.split()),
-        "mounts": mounts,
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
         "processes": processes,
-        "temporary files": set(os.listdir(tempfile.gettempdir())),
+        "temporary files": set(os.listdir(folder)),
     }
 
 
@@ -109,11 +118,16 @@ def memory(process: psutil.Process) -> int:
 
 def soak(env_id: str, settings: Settings) -> dict[str, Any]:
     """Run a task's episodes in a process and look at what it leaves."""
-    before, start = footprint(), time.perf_counter()
+    mark, folder = uuid.uuid4().hex, Path(tempfile.mkdtemp(prefix="soak-"))
+    before, start = footprint(mark, folder), time.perf_counter()
     options = ["--episodes", str(settings.episodes), "--num-envs", str(settings.num_envs)]
     options += ["--max-episode-steps", str(settings.max_episode_steps), "--child", env_id]
     child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.soak", *options], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "benchmarks.soak", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, _MARK: mark, "TMPDIR": str(folder)},
     )
     assert child.stdout is not None
     watched, samples, last = psutil.Process(child.pid), [], ""
@@ -125,7 +139,8 @@ def soak(env_id: str, settings: Settings) -> dict[str, Any]:
         raise SystemExit(f"{env_id}: the episodes ended with exit code {child.returncode}")
     outcomes = json.loads(last)
     time.sleep(2.0)
-    left = {what: sorted(after - before[what]) for what, after in footprint().items()}
+    left = {what: sorted(after - before[what]) for what, after in footprint(mark, folder).items()}
+    shutil.rmtree(folder)
     tenth = max(1, len(samples) // 10)
     early, late = statistics.median(samples[tenth : 2 * tenth]), statistics.median(samples[-tenth:])
     return {
