@@ -12,7 +12,7 @@ help:
 	@echo "make demo        design a reward for a MuJoCo robot, train, evaluate, write a report (no API key; about 4 minutes)"
 	@echo "make test        install what the tests need, then run linters, type checks and all tests"
 	@echo "make check       ruff and mypy alone        make unit    the tests alone"
-	@echo "make benchmarks  every benchmark with its committed settings (about two hours)"
+	@echo "make benchmarks  every benchmark with its committed settings (most of a day)"
 	@echo "make clean       remove the virtual environment and caches"
 
 demo: system-demo $(VENV)/.installed
@@ -35,9 +35,13 @@ docker: system-test $(VENV)/.installed-dev
 
 benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.throughput --family manipulation
+	$(BIN)/python -m benchmarks.scripted
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.evolve
+	$(BIN)/python -m benchmarks.expert --family manipulation
+	$(BIN)/python -m benchmarks.search_cost
 	$(BIN)/python -m benchmarks.web
 	$(BIN)/python -m benchmarks.swe
 	$(BIN)/python -m benchmarks.agentic_rewards

@@ -32,7 +32,7 @@ class TaskEnv(gym.Env[Any, Any]):
         """Begin an episode; see `TaskVectorEnv.reset`."""
         super().reset(seed=seed)
         obs, _ = self.vector_env.reset(seed=seed, options=options)
-        return obs[0].numpy(), {}
+        return obs[0].cpu().numpy(), {}
 
     def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
         """Apply ``action`` as it is.
@@ -44,7 +44,13 @@ class TaskEnv(gym.Env[Any, Any]):
         obs, reward, terminated, truncated, info = self.vector_env.step(batch)
         components = {name: float(value[0]) for name, value in info.pop("reward_components").items()}
         scalars = {n: value[0].item() if isinstance(value, Tensor) else value[0] for n, value in info.items()}
-        return obs[0].numpy(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), {**scalars, **components}
+        return (
+            obs[0].cpu().numpy(),
+            float(reward[0]),
+            bool(terminated[0]),
+            bool(truncated[0]),
+            {**scalars, **components},
+        )
 
     def render(self) -> NDArray[np.uint8] | None:
         """Return a picture, uint8 ``[480, 480, 3]``, in ``rgb_array`` mode, else ``None``."""
@@ -62,10 +68,19 @@ def make_env(
     reward: RewardChoice = None,
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
+    device: torch.device | str = "cpu",
+    simulator: str | None = None,
 ) -> TaskEnv:
     """Create one world of a task; the arguments are those of `make_vector_env`."""
     return TaskEnv(
         make_vector_env(
-            env_id, 1, reward=reward, max_episode_steps=max_episode_steps, autoreset=False, render_mode=render_mode
+            env_id,
+            1,
+            reward=reward,
+            max_episode_steps=max_episode_steps,
+            autoreset=False,
+            render_mode=render_mode,
+            device=device,
+            simulator=simulator,
         )
     )

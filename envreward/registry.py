@@ -4,6 +4,7 @@ A distribution offers them in its metadata; EnvReward's own are offered the same
 never imports a concrete environment, designer or sandbox:
 
     [project.entry-points."envreward.envs"]       family = "package.catalog:TASKS"     (a sequence of TaskSpec)
+    [project.entry-points."envreward.omitted"]    family = "package.catalog:OMITTED"   (names to reasons)
     [project.entry-points."envreward.designers"]  name   = "package.module:Designer"
     [project.entry-points."envreward.sandboxes"]  name   = "package.module:Sandbox"
 
@@ -48,6 +49,12 @@ def task_specs() -> dict[str, TaskSpec]:
     if not specs:
         raise ConfigError("no environments found: EnvReward is not installed here; run `pip install -e .`")
     return specs
+
+
+@functools.cache
+def omitted_tasks() -> dict[str, dict[str, str]]:
+    """Return, by family, the official tasks that are not offered, each with its reason."""
+    return {family: dict(entry.load()) for family, entry in sorted(_entry_points("omitted").items())}
 
 
 def find_task_spec(env_id: str) -> TaskSpec:

@@ -66,6 +66,8 @@ class Task(abc.ABC):
     """Of one world."""
     rewards: Mapping[str, AnyReward] = {}
     """Further rewards that people have designed for it, by name."""
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    """Kinds of devices that its worlds can live on; one beside the CPU is handed on to what makes the worlds."""
 
 
 class SimTask(Task):
@@ -76,6 +78,7 @@ class SimTask(Task):
     The private fields ``success`` (bool), ``failure`` (bool) and ``fitness`` (float32) must be declared.
     """
 
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     frame_skip: ClassVar[int]
     memory: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that remember something per world (tensors ``[N, ...]``), so that worlds can be saved."""
@@ -93,8 +96,9 @@ class SimTask(Task):
     def reset(self, ids: Tensor, uniform: Tensor, normal: Tensor) -> None:
         """Write the initial state of the worlds ``ids`` (int64 ``[k]``) and clear their memory.
 
-        ``uniform`` (in [0, 1)) and ``normal`` are float64 ``[k, reset_noise_size]`` random numbers that depend only
-        on each world's own seed and episode number, so that a world never depends on its neighbours.
+        ``uniform`` (in [0, 1)) and ``normal`` are ``[k, reset_noise_size]`` random numbers, on the simulator's device
+        and of its float type, that depend only on each world's own seed and episode number, so that a world never
+        depends on its neighbours.
         """
 
     @property

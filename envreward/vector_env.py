@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -31,7 +31,11 @@ from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.rewards.sequence import Flow, SequenceReward, new_memory
 from envreward.task import SimTask, Task
 
+if TYPE_CHECKING:
+    from envreward.sims import Sim
+
 _PRIVATE = ("failure", "success", "fitness")
+_BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 below 1, to which nothing in [0, 1) may be rounded up
 
 
 class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
@@ -66,7 +70,8 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self.observation_space = batch_space(task.observation_space, num_envs)
         self.action_space = batch_space(task.action_space, num_envs)
         self.reward_function = choose_reward(task, reward)
-        self._memory = new_memory(self.reward_function, num_envs) if self.reward_function else {}
+        memory = new_memory(self.reward_function, num_envs) if self.reward_function else {}
+        self._memory = {name: value.to(self.device) for name, value in memory.items()}
         self.elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         """Steps taken in the running episode, int64 ``[N]``."""
         self._autoreset = autoreset
@@ -121,7 +126,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
 
         Args:
             names: Fields of the task, private ones and ``prev_`` names included.
-            dtype: Floating-point fields are cast to it; ``None`` keeps the simulator's own (float64).
+            dtype: Floating-point fields are cast to it; ``None`` keeps the simulator's own (float64; float32 on a GPU).
 
         Raises:
             UnknownNameError: A name is not a field of the task; the message lists near matches.
@@ -223,8 +228,9 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self.elapsed.copy_(saved["elapsed"])
         self._seeds = saved["seed"].numpy().view(np.uint64).copy()
         self._episode = saved["episode"].numpy().view(np.uint64).copy()
-        self._previous = {name: saved[f"previous.{name}"].clone() for name in self._previous_names}
-        self._memory = {name: saved[f"reward.{name}"].clone() for name in self._memory}
+        own = {name: saved[f"previous.{name}"] for name in self._previous_names}
+        self._previous = {name: value.to(self.device, copy=True) for name, value in own.items()}
+        self._memory = {name: saved[f"reward.{name}"].to(self.device, copy=True) for name in self._memory}
 
     def step(self, action: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Gymnasium's step, with the environment's reward ``[N]``.
@@ -301,19 +307,36 @@ class SimVectorEnv(TaskVectorEnv):
 
     task: SimTask
 
-    def __init__(self, task: SimTask, num_envs: int, *, num_threads: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        task: SimTask,
+        num_envs: int,
+        *,
+        num_threads: int = 1,
+        device: torch.device | str = "cpu",
+        simulator: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Create the worlds.
 
         Args:
             task: The task; it is bound to the new simulator.
             num_envs: N.
-            num_threads: Threads that step the physics; 0: one per CPU.
+            num_threads: Threads that step the physics on the CPU; 0: one per CPU.
+            device: Where everything of the worlds lives.
+            simulator: As for `make_vector_env`.
             **kwargs: As for `TaskVectorEnv`.
         """
-        from envreward.sims import MujocoBatch
+        from envreward.sims import choose_simulator, make_sim
 
-        super().__init__(task, num_envs, **kwargs)
-        self.sim = MujocoBatch(task.build_model(), num_envs, num_threads)
+        found, simulator = choose_simulator(device, simulator)
+        super().__init__(task, num_envs, device=found, **kwargs)
+        self.sim: Sim = make_sim(
+            task.build_model(), num_envs, device=found, simulator=simulator, num_threads=num_threads
+        )
+        if self.sim.dtype == torch.float32:
+            self.single_observation_space = _in_float32(self.single_observation_space)
+            self.observation_space = batch_space(self.single_observation_space, num_envs)
         task.bind(self.sim)
         dt_s = self.sim.model.opt.timestep * task.frame_skip
         self.metadata["render_fps"] = round(1.0 / dt_s)
@@ -322,7 +345,10 @@ class SimVectorEnv(TaskVectorEnv):
 
     def _start(self, ids: Tensor, keys: noise.UInt64) -> None:
         uniform, normal = noise.uniform_and_normal(keys, self.task.reset_noise_size)
-        self.task.reset(ids, torch.from_numpy(uniform), torch.from_numpy(normal))
+        if self.sim.dtype == torch.float32:
+            np.minimum(uniform, _BELOW_ONE, out=uniform)
+        drawn = (torch.from_numpy(numbers).to(self.device, self.sim.dtype) for numbers in (uniform, normal))
+        self.task.reset(ids, *drawn)
 
     def _simulate(self, action: Tensor) -> Tensor:
         self.task.apply(action)
@@ -345,7 +371,7 @@ class SimVectorEnv(TaskVectorEnv):
     def _load(self, saved: Mapping[str, Tensor]) -> None:
         self.sim.load({n.removeprefix("sim."): rows for n, rows in saved.items() if n.startswith("sim.")})
         for name in self.task.memory:
-            setattr(self.task, name, saved[f"task.{name}"].clone())
+            setattr(self.task, name, saved[f"task.{name}"].to(self.device, copy=True))
 
     def frame(self, world: int = 0, *, width: int = 480, height: int = 480) -> np.ndarray:
         """Return a picture of one world from the task's tracking camera, uint8 ``[height, width, 3]``.
@@ -378,6 +404,12 @@ class SimVectorEnv(TaskVectorEnv):
             self._renderer = None
 
 
+def _in_float32(space: gym.spaces.Space[Any]) -> gym.spaces.Space[Any]:
+    if not isinstance(space, gym.spaces.Box):
+        return space
+    return gym.spaces.Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
+
+
 @runtime_checkable
 class _MakesWorlds(Protocol):
     def vector_env(self, num_envs: int, **kwargs: Any) -> TaskVectorEnv: ...
@@ -392,21 +424,30 @@ def make_vector_env(
     max_episode_steps: int | None = None,
     autoreset: bool = True,
     render_mode: str | None = None,
+    device: torch.device | str = "cpu",
+    simulator: str | None = None,
 ) -> TaskVectorEnv:
     """Create N worlds of a task.
+
+    On a CUDA device, all that `TaskVectorEnv.step` takes and returns lives there, in float32; resets draw the same
+    numbers as on the CPU.
 
     Args:
         env_id: ``EnvReward/Hopper-v0``; namespace and version may be left out.
         num_envs: N.
         reward: See `envreward.rewards.choice`; ``None``: the expert reward where one is published, else the sparse one.
-        num_threads: Threads that step the physics; 0: one per CPU.
+        num_threads: Threads that step the physics on the CPU; 0: one per CPU.
         max_episode_steps: Steps after which an episode is truncated; ``None``: the task's own horizon.
         autoreset: Whether worlds that ended begin a new episode in the same step.
         render_mode: ``"rgb_array"`` to render with `gymnasium.vector.VectorEnv.render`.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        simulator: ``"mujoco"`` (float64, on CPU threads) or ``"mujoco_warp"`` (float32, made for CUDA devices; it also
+            runs on the CPU, slowly, which is for tests); ``None``: the device's usual one. Of MuJoCo's tasks only.
 
     Raises:
-        UnknownNameError: No such task; the message lists near matches.
-        ConfigError: An argument cannot work.
+        UnknownNameError: No such task or simulator; the message lists near matches.
+        ConfigError: An argument cannot work, or this machine has no such device.
+        MissingExtraError: The task's family or the simulator needs a pip extra that is not installed.
     """
     task = make_task(env_id)
     shared: dict[str, Any] = {
@@ -416,6 +457,14 @@ def make_vector_env(
         "render_mode": render_mode,
     }
     if isinstance(task, SimTask):
-        return SimVectorEnv(task, num_envs, num_threads=num_threads, **shared)
+        return SimVectorEnv(task, num_envs, num_threads=num_threads, device=device, simulator=simulator, **shared)
+    if simulator is not None:
+        raise ConfigError(f"{task.spec.id} brings its own worlds: leave simulator {simulator!r} out")
+    if str(device) != "cpu":
+        from envreward.sims import find_device
+
+        shared["device"] = find_device(device)
+        if shared["device"].type not in task.devices:
+            raise ConfigError(f"the worlds of {task.spec.id} run on the CPU only: leave device {str(device)!r} out")
     assert isinstance(task, _MakesWorlds), task  # whoever brings worlds of another kind brings their environment
     return task.vector_env(num_envs, **shared)

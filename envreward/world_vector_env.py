@@ -170,11 +170,7 @@ class WorldVectorEnv(TaskVectorEnv):
         self._history = history
 
     def frame(self, world: int = 0, *, width: int = 480, height: int = 480) -> NDArray[np.uint8]:
-        """Return a picture of one world, uint8 ``[h, w, 3]``; its size is the world's own.
-
-        Raises:
-            ConfigError: These worlds cannot be drawn.
-        """
+        """Return a picture of one world, uint8 ``[h, w, 3]``; its size is the world's own."""
         return self.worlds.frame(world)
 
     def render(self) -> tuple[Any, ...] | None:

@@ -29,7 +29,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envreward.errors import ActionError, ConfigError, InfraError, near_matches
+from envreward.errors import ActionError, InfraError, near_matches
+from envreward.text_picture import text_picture
 
 ActionT = TypeVar("ActionT")
 
@@ -194,12 +195,8 @@ class World(abc.ABC, Generic[ActionT]):
         """What to do in this episode, in words."""
 
     def frame(self) -> NDArray[np.uint8]:
-        """Return a picture of the world, uint8 ``[h, w, 3]``.
-
-        Raises:
-            ConfigError: It cannot be drawn.
-        """
-        raise ConfigError(f"a {type(self).__name__} cannot be drawn")
+        """Return a picture of the world, uint8 ``[h, w, 3]``: its words, where it does not draw itself."""
+        return text_picture(self.instruction, self.describe())
 
     def close(self) -> None:
         """Release what the world holds. A closed world is not used again."""
@@ -252,12 +249,8 @@ class WorldBatch(abc.ABC, Generic[ActionT]):
         """Return the next action of a way to succeed in a world."""
 
     def frame(self, world: int) -> NDArray[np.uint8]:
-        """Return a picture of a world, uint8 ``[h, w, 3]``.
-
-        Raises:
-            ConfigError: These worlds cannot be drawn.
-        """
-        raise ConfigError("these worlds cannot be drawn")
+        """Return a picture of a world, uint8 ``[h, w, 3]``: its words, where it does not draw itself."""
+        return text_picture(self.instruction(world), self.describe(world))
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -14,9 +14,9 @@ from envreward.errors import ConfigError
 from envreward.evaluation import evaluate, play
 from envreward.registry import make_task
 from envreward.training.config import PPOConfig
-from envreward.training.member_state import network_spec
 from envreward.training.networks import initial_weights, named_weights
 from envreward.training.policy_io import action_bounds, load_policy, network_form, save_policy
+from envreward.training.ppo_learner import network_spec
 from envreward.vector_env import make_vector_env
 
 

@@ -156,12 +156,20 @@ def test_threads_give_the_same_results() -> None:
     other.close()
 
 
-def test_worlds_that_cannot_be_drawn_say_so() -> None:
-    """Rendering a world without a picture is a clear error."""
-    env = CounterTask().vector_env(1, render_mode="rgb_array")
+def test_worlds_that_do_not_draw_themselves_show_their_words() -> None:
+    """A world without a picture of its own is drawn as text, always of one size; other words give another picture."""
+    env = CounterTask().vector_env(2, render_mode="rgb_array")
     env.reset(seed=0)
-    with pytest.raises(ConfigError, match="a Counter cannot be drawn"):
-        env.render()
+    before = env.render()
+    assert before is not None
+    assert [picture.dtype.name for picture in before] == ["uint8", "uint8"]
+    assert {picture.shape for picture in before} == {before[0].shape} and before[0].shape[2] == 3
+    shown = env.worlds.describe(0)
+    env.step(env.action_space.sample())
+    after = env.render()
+    assert after is not None and after[0].shape == before[0].shape
+    assert (after[0] != before[0]).any() == (env.worlds.describe(0) != shown)
+    env.close()
 
 
 def test_registered_with_gymnasium() -> None:

@@ -14,7 +14,7 @@ from envreward.errors import ConfigError
 from envreward.llm import LLMConfig
 from envreward.studies import Budget, Spent, StudyConfig
 from envreward.studies.folder import runs_root
-from envreward.training.config import PPOConfig, RacingConfig, TrainerName
+from envreward.training.config import PPOConfig, RacingConfig, SACConfig, TrainerName
 
 from ._options import MaybeFloat, MaybeFolder, MaybeInt, MaybeText, Texts
 from ._session import run_study
@@ -67,11 +67,13 @@ class Command:
     episodes: int = 20
     """Episodes over which a trained policy is scored."""
     trainer: TrainerName = "ppo"
-    """Trainer: ppo trains all programs together, sb3:... uses Stable-Baselines3, one after another."""
+    """Trainer: ppo and sac train all programs together, sb3:... uses Stable-Baselines3, one after another."""
     racing: bool = False
     """Stop the worse half of the programs early, several times during each training."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     """Settings of PPO."""
+    sac: SACConfig = field(default_factory=SACConfig)
+    """Settings of SAC."""
     processes: int = 0
     """Training processes; 0 is one per CPU core."""
     sandbox: str = "bubblewrap"
@@ -136,6 +138,7 @@ class Command:
             eval_episodes=self.episodes,
             trainer=self.trainer,
             ppo=self.ppo,
+            sac=self.sac,
             racing=RacingConfig() if self.racing else None,
             processes=self.processes,
             sandbox=self.sandbox,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -44,6 +45,15 @@ assert picture[32, 32, 0] > 60 and picture[0, 0, 0] < 60, "the picture is wrong"
 """
 
 
+_VULKAN = """
+import warnings
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import sapien.render
+sapien.render.RenderMaterial()
+"""
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing that works or not."""
@@ -79,7 +89,7 @@ class Command:
 
 def examine() -> list[Check]:
     """Try everything; a probe that breaks says so and costs the others nothing."""
-    probes = (*_NEEDED, _gpu, _rendering, _encoder, _docker, _browser, _extras, _keys)
+    probes = (*_NEEDED, _gpu, _rendering, _vulkan, _encoder, _docker, _browser, _extras, _keys)
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         return [check for found in pool.map(_guarded, probes) for check in found]
 
@@ -237,6 +247,24 @@ def _rendering() -> Iterator[Check]:
         )
 
 
+def _vulkan() -> Iterator[Check]:
+    """Try what ManiSkill's simulator asks of the machine to draw; nothing is said where it is not installed."""
+    if importlib.util.find_spec("sapien") is None:
+        return
+    argv = [sys.executable, "-c", _VULKAN]
+    try:
+        run = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_S, check=False)
+        works, said = run.returncode == 0, run.stderr.strip().splitlines()
+    except subprocess.TimeoutExpired:
+        works, said = False, [f"no answer within {_PROBE_S:.0f} s"]
+    if works:
+        yield Check("rendering, ManiSkill", "ok", "SAPIEN found a Vulkan device")
+        return
+    lost = "ManiSkill's physics, observations and rewards work; videos of it need a GPU's driver or Mesa 25's lavapipe"
+    fix = "apt-get install libvulkan1 mesa-vulkan-drivers (on Debian 12: -t bookworm-backports)"
+    yield Check("rendering, ManiSkill", "optional", f"{said[-1] if said else 'crashed'} ({lost})", fix)
+
+
 def _encoder() -> Iterator[Check]:
     import imageio_ffmpeg  # type: ignore[import-untyped]
 
@@ -287,7 +315,12 @@ def _writable(name: str, folder: Path, fix: str) -> Check:
 
 
 def _extras() -> Iterator[Check]:
-    about = {"sb3": "--trainer sb3:...", "track": "--track (Weights & Biases)", "classic": "CartPole and the like"}
+    about = {
+        "sb3": "--trainer sb3:...",
+        "track": "--track (Weights & Biases)",
+        "classic": "CartPole and the like",
+        "maniskill": "ManiSkill tasks",
+    }
     offered = importlib.metadata.metadata("envreward").get_all("Provides-Extra") or []
     for extra in offered:
         if extra in ("all", "dev"):

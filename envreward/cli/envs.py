@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from envreward.errors import MissingExtraError, UnknownNameError
-from envreward.registry import NAMESPACE, find_task_spec, make_task, task_specs
+from envreward.registry import NAMESPACE, find_task_spec, make_task, omitted_tasks, task_specs
 
 from ._options import MaybeText
 
@@ -42,9 +43,10 @@ class Command:
         """Print the list or the description."""
         if self.id is None:
             rows = [_row(spec) for spec in self._listed()]
+            omitted = {f: tasks for f, tasks in omitted_tasks().items() if self.family in (None, f)}
             if self.json:
-                return _write_json(rows)
-            _print_list(Console(), rows)
+                return _write_json(rows + [_omitted_row(f, *task) for f in omitted for task in omitted[f].items()])
+            _print_list(Console(), rows, omitted, reasons=self.family is not None)
             return 0
         find_task_spec(self.id)  # a wrong name is said before anything is loaded
         description = describe(make_task(self.id))
@@ -113,14 +115,27 @@ def _row(spec: TaskSpec) -> dict[str, Any]:
     }
 
 
+def _omitted_row(family: str, name: str, reason: str) -> dict[str, Any]:
+    return {"id": None, "family": family, "official": name, "omitted": reason}
+
+
 def _write_json(value: Any) -> int:
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
     return 0
 
 
-def _print_list(console: Console, rows: list[dict[str, Any]]) -> None:
+def _print_list(
+    console: Console, rows: list[dict[str, Any]], omitted: Mapping[str, Mapping[str, str]], *, reasons: bool
+) -> None:
     for family in dict.fromkeys(row["family"] for row in rows):
         console.print(_table(family, [row for row in rows if row["family"] == family]))
+        left_out = omitted.get(family, {})
+        if left_out and reasons:
+            console.print(Text("\nNot offered:", style="dim"))
+            for name, reason in left_out.items():
+                console.print(Padding(Text(f"{name}: {reason}", style="dim"), (0, 0, 0, 1)))
+        elif left_out:
+            console.print(Text(f"{len(left_out)} more are not offered: see --family {family}", style="dim"))
         console.print()
     console.print(
         Text(

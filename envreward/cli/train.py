@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from envreward.errors import ConfigError
 from envreward.studies.folder import runs_root
-from envreward.training.config import Member, MemberResult, PPOConfig, TrainerName, TrainingJob
+from envreward.training.config import Member, MemberResult, PPOConfig, SACConfig, TrainerName, TrainingJob
 
 from ._options import MaybeFolder
 
@@ -46,9 +46,11 @@ class Command:
     seed: int = 0
     """First seed."""
     trainer: TrainerName = "ppo"
-    """ppo trains all seeds together; sb3:... uses Stable-Baselines3, one after another."""
+    """ppo and sac train all seeds together; sb3:... uses Stable-Baselines3, one after another."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     """Settings of PPO."""
+    sac: SACConfig = field(default_factory=SACConfig)
+    """Settings of SAC."""
     processes: int = 0
     """Training processes; 0 is one per CPU core."""
     episodes: int = 20
@@ -96,6 +98,7 @@ class Command:
             total_steps=self.steps,
             trainer=self.trainer,
             ppo=self.ppo,
+            sac=self.sac,
             processes=self.processes,
         )
 

@@ -17,19 +17,36 @@ class Sim(Protocol):
 
     Any MjData field is an attribute: ``sim.qpos`` is a torch view ``[N, nq]``, ``sim.xpos`` ``[N, nbody, 3]``. Views
     are live. Writing to a state field (``qpos qvel ctrl mocap_pos mocap_quat``) sets the worlds' state at the next
-    call; other fields are outputs. After `step`, derived fields are one substep behind the state, as with ``mj_step``.
+    call; other fields are outputs. After a plain `step`, derived fields are one substep behind the state, as with
+    ``mj_step``.
     """
 
     model: mujoco.MjModel
     num_worlds: int
     device: torch.device
+    dtype: torch.dtype
+    """Of all floating-point fields: float64 on the CPU's simulator, float32 on the GPU's."""
     failed: Tensor
     """bool ``[N]``; worlds whose last `step` broke (non-finite or huge numbers) and that were put back to before it."""
 
     def __getattr__(self, name: str) -> Tensor: ...
 
-    def step(self, nstep: int = 1) -> None:
-        """Advance all worlds by ``nstep`` substeps."""
+    def expand(self, name: str) -> Tensor:
+        """Give a field of the model its own value in each world; return them, ``[N, ...]``, live and writable.
+
+        Derived fields follow at the next `step` or `forward`. `reset` leaves them as they are.
+        """
+        ...
+
+    def step(self, nstep: int = 1, *, forward: bool = False) -> None:
+        """Advance all worlds by ``nstep`` substeps; with ``forward``, compute the derived fields at the new state."""
+        ...
+
+    def settle(self, ids: Tensor, nstep: int) -> None:
+        """Advance the worlds ``ids`` (sorted int64 ``[k]``) alone by ``nstep`` substeps; the others stand still.
+
+        For starts of episodes that physics has to find. Derived fields end one substep behind, as after a plain `step`.
+        """
         ...
 
     def reset(self, ids: Tensor) -> None:
@@ -42,6 +59,10 @@ class Sim(Protocol):
 
     def external_forces(self) -> Tensor:
         """Return ``cfrc_ext`` ``[N, nbody, 6]`` (N m, N), live, as ``mj_rnePostConstraint`` gives it after `step`."""
+        ...
+
+    def data(self, world: int, out: mujoco.MjData | None = None) -> mujoco.MjData:
+        """Return one world as an ``MjData`` with its derived fields computed, for rendering or inspection."""
         ...
 
     def save(self) -> dict[str, Tensor]:

@@ -45,6 +45,7 @@ class MujocoBatch:
         self.model = model
         self.num_worlds = num_worlds
         self.device = torch.device("cpu")
+        self.dtype = torch.float64
         self.failed = torch.zeros(num_worlds, dtype=torch.bool)
         self._batch = Batch(model, num_worlds, num_threads)
         self._num_threads = num_threads
@@ -54,6 +55,7 @@ class MujocoBatch:
         self._before = self._moving.copy()
         self._none_failed = self.failed
         self._forces: ExternalForces | None = None
+        self._model_fields: dict[str, Tensor] = {}
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("_") or name not in DATA_FIELDS:
@@ -74,25 +76,50 @@ class MujocoBatch:
         """Give a newly bound output its value at the present state; MuJoCo would leave it zero until the next call."""
         probe = Batch(self.model, self.num_worlds, self._num_threads)
         probe.state[:] = self._batch.state
+        for field, rows in self._model_fields.items():
+            probe.expand(field)[...] = rows.numpy()
         values = probe.bind(name)
         probe.forward()
         array[...] = values
 
-    def step(self, nstep: int = 1) -> None:
-        """Advance all worlds by ``nstep`` substeps; worlds that break are put back and flagged in `failed`."""
+    def expand(self, name: str) -> Tensor:
+        """Give a field of the model its own value in each world; return them, ``[N, ...]``, live and writable.
+
+        Derived fields follow at the next `step` or `forward`. `reset` leaves them as they are.
+
+        Raises:
+            ValueError: No such field, or one that MuJoCo shares between worlds, or `external_forces` is in use.
+        """
+        if name not in self._model_fields:
+            if self._forces is not None:
+                raise ValueError("external_forces() knows one model for all worlds; it cannot go with expand()")
+            self._model_fields[name] = torch.from_numpy(self._batch.expand(name))
+        return self._model_fields[name]
+
+    def step(self, nstep: int = 1, *, forward: bool = False) -> None:
+        """Advance all worlds by ``nstep`` substeps; worlds that break are put back and flagged in `failed`.
+
+        Args:
+            nstep: Physics substeps.
+            forward: Whether ``mj_forward`` follows, so that derived fields are those of the new state.
+
+        Raises:
+            ValueError: ``forward`` together with `external_forces`, which needs the fields that a plain step leaves.
+        """
+        if forward and self._forces is not None:
+            raise ValueError("step(forward=True) cannot go with external_forces()")
+        stage = int(mujoco.mjtStage.mjSTAGE_ACC) if forward else int(mujoco.mjtStage.mjSTAGE_NONE)
         np.copyto(self._before, self._moving)
         broken = np.zeros(self.num_worlds, dtype=bool)
         with collect_messages() as messages:
             if self._forces is None:
-                self._guard(lambda: self._batch.step(nstep=nstep), broken)
+                self._guard(lambda: self._batch.step(nstep=nstep, stage=stage), broken)
             else:
                 if nstep > 1:
                     self._guard(lambda: self._batch.step(nstep=nstep - 1), broken)
                 self._forces.before_last_substep(self._batch)
                 self._guard(lambda: self._batch.step(nstep=1), broken)
-        for message in messages:
-            if not message.startswith(_BROKEN_TEXT):  # those are reported by `failed`
-                warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=2)
+        _warn(messages)
         self._find_broken(broken)
         if self._forces is not None:
             self._forces.after_last_substep(broken)
@@ -103,6 +130,20 @@ class MujocoBatch:
             self._batch.state[ids] = self._default
             self._moving[ids] = self._before[ids]
             self._batch.forward(ids)
+
+    def settle(self, ids: Tensor, nstep: int) -> None:
+        """Advance the worlds ``ids`` (sorted int64 ``[k]``) alone by ``nstep`` substeps; the others stand still.
+
+        Derived fields end one substep behind. A world that breaks is flagged in `failed` by the next `step`.
+
+        Raises:
+            ValueError: `external_forces` is in use, which follows all worlds at once.
+        """
+        if self._forces is not None:
+            raise ValueError("settle() cannot go with external_forces()")
+        with collect_messages() as messages:
+            self._batch.step(ids=ids.numpy(), nstep=nstep)
+        _warn(messages)
 
     @staticmethod
     def _guard(call: Callable[[], None], broken: np.ndarray) -> None:
@@ -139,13 +180,15 @@ class MujocoBatch:
                 integrated by Runge-Kutta and has joints that the computation cannot follow.
         """
         if self._forces is None:
+            if self._model_fields:
+                raise ValueError("external_forces() knows one model for all worlds; it cannot go with expand()")
             self._forces = ExternalForces(self.model, self._batch, self._num_threads)
         return self._forces.cfrc_ext
 
     def data(self, world: int, out: mujoco.MjData | None = None) -> mujoco.MjData:
         """Return one world as an ``MjData`` with its derived fields computed, for rendering or inspection."""
         data = self._batch.get_data(world, out)
-        mujoco.mj_forward(self.model, data)
+        mujoco.mj_forward(self._batch.get_model(world) if self._model_fields else self.model, data)
         return data
 
     def save(self) -> dict[str, Tensor]:
@@ -156,19 +199,28 @@ class MujocoBatch:
         views = {name: view for name, view in vars(self).items() if name in DATA_FIELDS}
         if self._forces is not None:
             views["cfrc_ext"] = self._forces.cfrc_ext
+        views |= {f"model.{name}": rows for name, rows in self._model_fields.items()}
         return {"state": torch.from_numpy(self._batch.state.copy())} | {n: view.clone() for n, view in views.items()}
 
     def load(self, saved: Mapping[str, Tensor]) -> None:
         """Go on from what `save` returned, bit for bit; the rows may come from several simulators of the same model."""
         self._batch.state[...] = saved["state"].numpy()
         for name, rows in saved.items():
-            if name != "state":
+            if name.startswith("model."):
+                self.expand(name.removeprefix("model.")).copy_(rows)
+            elif name != "state":
                 target = self.external_forces() if name == "cfrc_ext" else getattr(self, name)
                 target.copy_(rows)
 
     def close(self) -> None:
         """Release the worlds; the views that were handed out keep their memory."""
         self._forces = None
+
+
+def _warn(messages: list[str]) -> None:
+    for message in messages:
+        if not message.startswith(_BROKEN_TEXT):  # those are reported by `failed`
+            warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=3)
 
 
 def _size_of_moving_state(model: mujoco.MjModel) -> int:

@@ -45,7 +45,7 @@ class BaselineCache:
             "env_id": job.env_id,
             "total_steps": job.total_steps,
             "trainer": job.trainer,
-            "ppo": dataclasses.asdict(job.ppo),
+            "algorithm": dataclasses.asdict(job.algorithm),
             "code": code_digest(task),
             "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in task_files(job.env_id)],
             "libraries": {name: _version(name) for name in _SHARED_LIBRARIES},

@@ -10,7 +10,7 @@ from typing import Any
 
 from envreward.errors import ConfigError
 from envreward.llm import LLMConfig
-from envreward.training.config import PPOConfig, RacingConfig, TrainerName
+from envreward.training.config import PPOConfig, RacingConfig, SACConfig, TrainerName
 
 from .budget import Budget
 
@@ -48,6 +48,7 @@ class StudyConfig:
     """Episodes over which a trained policy is scored."""
     trainer: TrainerName = "ppo"
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    sac: SACConfig = field(default_factory=SACConfig)
     racing: RacingConfig | None = None
     processes: int = 0
     """Training processes; 0: one per core."""
@@ -98,8 +99,9 @@ class StudyConfig:
 
     @classmethod
     def _from_plain(cls, raw: dict[str, Any]) -> StudyConfig:
-        raw["ppo"]["hidden_sizes"] = tuple(raw["ppo"]["hidden_sizes"])
-        raw["ppo"] = PPOConfig(**raw["ppo"])
+        for name, settings in (("ppo", PPOConfig), ("sac", SACConfig)):
+            if name in raw:  # what was written before SAC has no settings of it
+                raw[name] = settings(**raw[name] | {"hidden_sizes": tuple(raw[name]["hidden_sizes"])})
         raw["racing"] = RacingConfig(**raw["racing"]) if raw["racing"] else None
         if raw["llm_config"]["price_usd_per_mtok"] is not None:
             raw["llm_config"]["price_usd_per_mtok"] = tuple(raw["llm_config"]["price_usd_per_mtok"])

@@ -28,6 +28,7 @@ def make_job(config: StudyConfig, members: tuple[Member, ...], *, racing: bool) 
         total_steps=config.steps,
         trainer=config.trainer,
         ppo=config.ppo,
+        sac=config.sac,
         racing=config.racing if racing else None,
         processes=config.processes,
     )

@@ -26,7 +26,6 @@ from .config import Member, MemberResult, TrainingJob
 from .member_state import MemberState
 from .metrics import read_rows, repair
 from .plan import Plan
-from .population import total_updates
 from .racing import group_fitness, recent_fitness, rungs, spread, survivors
 from .shard import Clock, die_with_parent, restore, run_shard, save_member, unfinished
 from .tensorboard import EventMirror
@@ -71,22 +70,22 @@ def processes(job: TrainingJob) -> int:
 
 def first_plan(job: TrainingJob) -> Plan:
     """Return the plan with which a training begins."""
-    racing = job.racing if job.trainer == "ppo" else None
-    return Plan(stage=0, until=rungs(total_updates(job), racing)[0], shards=_keys(job.members, processes(job)))
+    racing = job.racing if job.population else None
+    return Plan(stage=0, until=rungs(job.total_updates, racing)[0], shards=_keys(job.members, processes(job)))
 
 
 def next_plan(job: TrainingJob, folder: Path, plan: Plan, clock: Clock) -> Plan | None:
     """Retire the losers of the stage that has ended and return the plan of the next, or ``None`` after the last."""
     running = unfinished(job.members, folder)
-    if job.racing is None or plan.until >= total_updates(job) or not running:
+    if job.racing is None or plan.until >= job.total_updates or not running:
         return None
     fitness = group_fitness(running, recent_fitness(read_rows(folder)))
     going_on = survivors(fitness, job.racing)
     states: dict[str, MemberState] = {}
     for shard in range(len(plan.shards)):
-        states |= restore(folder, plan, shard)[0] or {}
+        states |= restore(folder, plan, shard).states or {}
     ranking = sorted(fitness, key=lambda g: -float("inf") if (f := fitness[g]) is None else f, reverse=True)
-    steps = plan.until * job.ppo.num_worlds * job.ppo.rollout_steps
+    steps = plan.until * job.steps_per_update
     task = make_task(job.env_id)
     for member in [m for m in running if m.group not in going_on]:
         score = fitness[member.group]
@@ -97,7 +96,7 @@ def next_plan(job: TrainingJob, folder: Path, plan: Plan, clock: Clock) -> Plan 
         )
         save_member(job, member, folder, task, states[member.key], "pruned", reason, steps, clock())
     left = [m for m in running if m.group in going_on]
-    until = min(u for u in rungs(total_updates(job), job.racing) if u > plan.until)
+    until = min(u for u in rungs(job.total_updates, job.racing) if u > plan.until)
     shards = _keys(left, processes(job))
     return Plan(stage=plan.stage + 1, until=until, shards=shards, previous_shards=len(plan.shards))
 

@@ -74,9 +74,18 @@ class ReturnScaler:
 
     def __call__(self, rewards: Tensor, ended: Tensor) -> Tensor:
         """Take in a rollout's ``rewards`` ``[T, M, N]`` (``ended`` bool, the same) and return them scaled, float32."""
-        seen = torch.empty(rewards.shape, dtype=torch.float64)
+        self.update(rewards, ended)
+        return (rewards * self.scale).to(torch.float32)
+
+    def update(self, rewards: Tensor, ended: Tensor) -> None:
+        """Take in a rollout's ``rewards`` ``[T, M, N]`` (``ended`` bool, the same)."""
+        seen = torch.empty(rewards.shape, dtype=torch.float64, device=rewards.device)
         for t in range(len(rewards)):
             seen[t] = self.running.mul_(self.gamma).add_(rewards[t])
             self.running.masked_fill_(ended[t], 0.0)
         self.moments.update(seen.transpose(0, 1).flatten(1).unsqueeze(-1))
-        return (rewards * (self.moments.var + EPS).rsqrt()).to(torch.float32)
+
+    @property
+    def scale(self) -> Tensor:
+        """By what rewards are multiplied, float64 ``[M, 1]``."""
+        return (self.moments.var + EPS).rsqrt()

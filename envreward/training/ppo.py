@@ -125,12 +125,13 @@ def update(
         generator: Draws the order of the minibatches; give one that is seeded by the update's number alone.
     """
     size = batch.log_prob.shape[1]
-    members = nets.num_members
-    active = torch.ones(members, 1, dtype=torch.bool)
-    total = torch.zeros(4, members)
-    count = torch.zeros(members)
+    members, device = nets.num_members, nets.weights.device
+    stops = config.target_kl is not None and config.lr_schedule != "adaptive"
+    active = torch.ones(members, 1, dtype=torch.bool, device=device)
+    total = torch.zeros(4, members, device=device)
+    count = torch.zeros(members, device=device)
     for _ in range(config.epochs):
-        shuffled = batch.select(torch.randperm(size, generator=generator))
+        shuffled = batch.select(torch.randperm(size, generator=generator).to(device))
         for start in range(0, size, config.minibatch_size):
             step = minibatch_gradients(nets, head, shuffled.slice(start, start + config.minibatch_size), config)
             total += torch.stack(step) * active.T
@@ -143,7 +144,7 @@ def update(
                     if not active.any():
                         return _averaged(total / count, learning_rate)
             clip_gradients(nets.gradients, config.max_grad_norm)
-            adam.step(nets.gradients, learning_rate, active)
+            adam.step(nets.gradients, learning_rate, active if stops else None)
     return _averaged(total / count, learning_rate)
 
 

@@ -136,10 +136,13 @@ class NoReward:
         """Nothing to release."""
 
 
-def open_reward(member: Member, job: TrainingJob, folder: Path, task: Task, capacity: int) -> RewardSource:
-    """Open a member's reward for rollouts of up to ``capacity`` transitions.
+def open_reward(
+    member: Member, job: TrainingJob, folder: Path, task: Task, capacity: int, num_worlds: int | None = None
+) -> RewardSource:
+    """Open a member's reward for rollouts of up to ``capacity`` transitions of ``num_worlds`` worlds.
 
-    Programs are forked off here: call it before the environment is created.
+    By default there are as many worlds as the population's algorithm has. Programs are forked off here: call it before
+    the environment is created.
 
     Raises:
         RewardError: The program breaks a rule of reward programs.
@@ -148,6 +151,6 @@ def open_reward(member: Member, job: TrainingJob, folder: Path, task: Task, capa
     if member.reward in ("sparse", "expert") or member.reward in task.rewards:
         function = choose_reward(task, member.reward)
         assert function is not None
-        return TrustedSource(function, task.fields, capacity, job.ppo.num_worlds)
+        return TrustedSource(function, task.fields, capacity, num_worlds or job.algorithm.num_worlds)
     program = RewardProgram.from_source((folder / member.reward).read_text(), task.fields)
     return ProgramSource(RewardWorker(program, task.fields, capacity, memory_bytes=job.reward_memory_bytes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import gymnasium as gym
 import torch
@@ -14,10 +14,19 @@ from envreward.episodes import Episodes, EpisodeTracker
 from envreward.rewards.sequence import Flow
 from envreward.vector_env import TaskVectorEnv
 
-from .heads import Head
-from .networks import StackedActorCritic
-from .normalize import ObsNormalizer
 from .reward_source import RewardSource
+
+
+class Actor(Protocol):
+    """Acts in the worlds of M members for the length of a rollout."""
+
+    def act(self, t: int, obs: Tensor) -> Tensor:
+        """Return the actions of step ``t`` for raw observations ``[M, N, O]``: float32 ``[M, N, A]`` or int64."""
+        ...
+
+    def to_env(self, action: Tensor) -> Tensor:
+        """Return actions as the environment takes them, ``[M * N, ...]``."""
+        ...
 
 
 class Cutoff(NamedTuple):
@@ -36,10 +45,8 @@ class Rollout:
 
     raw_obs: Tensor
     """Observations before each step as the environment gave them, float64 ``[M, T, N, O]``."""
-    obs: Tensor
-    """The same, normalised, float32."""
     action: Tensor
-    """As sampled, before clipping to the action space: float32 ``[M, T, N, A]`` or int64 ``[M, T, N]``."""
+    """As the actor returned them: float32 ``[M, T, N, A]`` or int64 ``[M, T, N]``."""
     ended: Tensor
     """bool ``[M, T, N]``."""
     cutoffs: list[Cutoff] = field(default_factory=list)
@@ -57,18 +64,18 @@ class Rollout:
     """Raw observations after the last step, ``[M * N, O]``."""
 
     def flow(self, member: int) -> Flow:
-        """Return where a member's episodes begin and end."""
-        truncated = self.truncated[member]
-        return Flow(self.first[member], self.ended[member] & ~truncated, truncated)
+        """Return where a member's episodes begin and end, on the CPU, where rewards are computed."""
+        first, truncated = self.first[member].cpu(), self.truncated[member].cpu()
+        return Flow(first, self.ended[member].cpu() & ~truncated, truncated)
 
 
 class ActionMap:
     """Turns stacked actions into what the environment takes."""
 
-    def __init__(self, space: gym.spaces.Space[object]) -> None:
+    def __init__(self, space: gym.spaces.Space[object], device: torch.device | str = "cpu") -> None:
         self._bounds: tuple[Tensor, Tensor] | None = None
         if isinstance(space, gym.spaces.Box):
-            self._bounds = (torch.as_tensor(space.low), torch.as_tensor(space.high))
+            self._bounds = (torch.as_tensor(space.low, device=device), torch.as_tensor(space.high, device=device))
 
     def __call__(self, action: Tensor) -> Tensor:
         """Return ``[M * N, ...]``, continuous actions clipped to the space (the policy itself is not bounded)."""
@@ -78,48 +85,39 @@ class ActionMap:
 
 def collect(
     env: TaskVectorEnv,
-    nets: StackedActorCritic,
-    head: Head,
-    normalizer: ObsNormalizer,
+    actor: Actor,
     tracker: EpisodeTracker,
     sources: Sequence[RewardSource],
-    noise: Tensor,
+    steps: int,
     obs: Tensor,
 ) -> Rollout:
     """Step all worlds T times and write what the rewards read into their inputs, in time order.
 
     Args:
         env: M * N worlds, member by member.
-        nets: The members' networks.
-        head: Their policies' form.
-        normalizer: Of their observations; left as it is.
+        actor: Acts in them.
         tracker: Of the worlds' episodes.
         sources: The members' rewards.
-        noise: Exploration noise ``[M, T, N, ...]``.
+        steps: T.
         obs: Raw observations to begin with, ``[M * N, O]``.
     """
-    members, steps, worlds = noise.shape[:3]
-    size = obs.shape[1]
-    to_env = ActionMap(env.single_action_space)
-    raw = torch.empty(members, steps, worlds, size, dtype=obs.dtype)
-    seen = torch.empty(members, steps, worlds, size)
-    actions: Tensor | None = None
-    ended, first, truncated = (torch.zeros(members, steps, worlds, dtype=torch.bool) for _ in range(3))
+    members = len(sources)
+    worlds, size = len(obs) // members, obs.shape[1]
+    raw = torch.empty(members, steps, worlds, size, dtype=obs.dtype, device=obs.device)
+    flags = torch.zeros(3, members, steps, worlds, dtype=torch.bool, device=obs.device)
+    ended, first, truncated = flags
     rollout = Rollout(
-        raw_obs=raw, obs=seen, action=noise, ended=ended, first=first, truncated=truncated, next_obs=obs,
+        raw_obs=raw, action=raw, ended=ended, first=first, truncated=truncated, next_obs=obs,
         success=[[] for _ in sources], fitness=[[] for _ in sources], length=[[] for _ in sources],
     )  # fmt: skip
     copies = [(values, name, m) for m, source in enumerate(sources) for name, values in source.inputs.items()]
     for t in range(steps):
         raw[:, t] = obs.view(members, worlds, size)
-        x = normalizer(raw[:, t])
-        seen[:, t] = x
-        action = head.sample(nets, nets.action(x), noise[:, t])
-        if actions is None:
-            actions = torch.empty(members, steps, *action.shape[1:], dtype=action.dtype)
-            rollout.action = actions
-        actions[:, t] = action
-        transition = env.advance(to_env(action))
+        action = actor.act(t, raw[:, t])
+        if t == 0:
+            rollout.action = torch.empty(members, steps, *action.shape[1:], dtype=action.dtype, device=obs.device)
+        rollout.action[:, t] = action
+        transition = env.advance(actor.to_env(action))
         for values, name, m in copies:
             values[t * worlds : (t + 1) * worlds] = transition.state[name][m * worlds : (m + 1) * worlds]
         first[:, t] = transition.first.view(members, worlds)

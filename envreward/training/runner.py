@@ -195,19 +195,14 @@ def check_job(job: TrainingJob) -> None:
         raise ConfigError(f"total_steps must be at least 1, got {job.total_steps}")
     if task.expert is None and any(m.reward == "expert" for m in job.members):
         raise ConfigError(f"{task.spec.id} has no published expert reward; use sparse or a reward program")
-    if job.trainer != "ppo":
+    if not job.population:
         from .sb3 import require
 
         require(job.trainer)
         return
-    from .member_state import network_spec
+    from .algorithm import make_algorithm
 
-    network_spec(task, job.ppo)
-    for name in ("num_worlds", "rollout_steps", "minibatch_size", "epochs"):
-        if getattr(job.ppo, name) < 1:
-            raise ConfigError(f"ppo.{name} must be at least 1, got {getattr(job.ppo, name)}")
-    if job.ppo.lr_schedule == "adaptive" and job.ppo.target_kl is None:
-        raise ConfigError("ppo.lr_schedule adaptive needs ppo.target_kl, e.g. 0.01")
+    make_algorithm(job, task)
 
 
 def _lock(folder: Path) -> int:

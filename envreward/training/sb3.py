@@ -1,7 +1,7 @@
 """``--trainer sb3:ppo|sac|td3``: Stable-Baselines3 on the same worlds, rewards and folder format, one member at a time.
 
-For comparison, and for what the population does not have (off-policy learning). SB3 has no checkpoints that would
-continue bit for bit: a member that was interrupted starts over.
+For comparison, and for what the population does not have (TD3). SB3 has no checkpoints that would continue bit for bit:
+a member that was interrupted starts over.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def train_member(job: TrainingJob, member: Member, folder: Path, task: Task, clo
     from .sb3_learner import Sb3Learner
 
     try:
-        source = open_reward(member, job, folder, task, Sb3Learner.num_worlds(job))
+        worlds = Sb3Learner.num_worlds(job)
+        source = open_reward(member, job, folder, task, worlds, worlds)
     except RewardError as error:
         MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
         return

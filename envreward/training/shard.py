@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -15,14 +16,14 @@ from envreward.errors import EnvRewardError, InfraError, RewardError
 from envreward.registry import make_task
 from envreward.task import Task
 
-from .checkpoint import checkpoint_path, open_checkpoint, save_checkpoint
+from .algorithm import make_algorithm
+from .checkpoint import CheckpointWriter, checkpoint_path, load_parts, open_checkpoint
 from .config import Member, MemberResult, MemberStatus, TrainingJob
-from .member_state import MemberState, network_spec
+from .member_state import MemberState
 from .metrics import MetricWriter
-from .networks import named_weights
 from .plan import Plan
-from .policy_io import action_bounds, network_form, save_policy
-from .population import Population, total_updates
+from .policy_io import save_policy
+from .population import Population
 from .reward_source import RewardSource, open_reward
 
 _PR_SET_PDEATHSIG = 1
@@ -41,22 +42,27 @@ def run_shard(job: TrainingJob, folder: Path, plan: Plan, shard: int, clock: Clo
     members = unfinished(plan.members(job, shard), folder)
     task = make_task(job.env_id)
     try:
-        if job.trainer != "ppo":
+        if not job.population:
             from .sb3 import train_member
 
             for member in members:
                 train_member(job, member, folder, task, clock)
             return
-        network_spec(task, job.ppo)
+        algorithm = make_algorithm(job, task)
     except EnvRewardError as error:
         for member in unfinished(members, folder):
             MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
         return
-    states, updates = restore(folder, plan, shard)
+    states, updates, parts = restore(folder, plan, shard)
+    if states is not None:
+        for member in members:
+            states[member.key] |= load_parts(folder, member.key, parts.get(member.key, ()))
     members, sources = _open_rewards(job, members, folder, task, clock)
     population = Population(job, members, sources, states=states, updates=updates)
+    states = None  # the population has its own
+    writer = CheckpointWriter(checkpoint_path(folder, plan.stage, shard), algorithm.memory, parts, updates)
     try:
-        _train(population, folder, task, plan, shard, clock)
+        _train(population, folder, task, plan.until, writer, clock)
     except InfraError as error:
         for member in unfinished(members, folder):
             MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
@@ -64,21 +70,22 @@ def run_shard(job: TrainingJob, folder: Path, plan: Plan, shard: int, clock: Clo
         population.close()
 
 
-def _train(population: Population, folder: Path, task: Task, plan: Plan, shard: int, clock: Clock) -> None:
-    job, until, path = population.job, plan.until, checkpoint_path(folder, plan.stage, shard)
-    metrics, saved_at = MetricWriter(folder), clock()
+def _train(
+    population: Population, folder: Path, task: Task, until: int, writer: CheckpointWriter, clock: Clock
+) -> None:
+    job, metrics, saved_at = population.job, MetricWriter(folder), clock()
     while population.active and population.updates < until:
         rows, retired = population.train_once(clock())
         metrics.write(replace(row, reward_s=population.reward_s) for row in rows)
         for r in retired:
             save_member(job, r.member, folder, task, r.state, r.status, r.reason, population.steps, clock())
         if clock() - saved_at > job.checkpoint_every_s:
-            save_checkpoint(path, population.save(), population.updates, clock())
+            writer.save(population.save(writer.saved), population.updates, clock())
             saved_at = clock()
-    states = population.save()
-    if until < total_updates(job):
-        save_checkpoint(path, states, population.updates, clock())
+    if until < job.total_updates:
+        writer.save(population.save(writer.saved), population.updates, clock())
         return
+    states = population.save(population.updates)
     for member in population.active:
         save_member(job, member, folder, task, states[member.key], "trained", "", population.steps, clock())
 
@@ -95,12 +102,7 @@ def save_member(
     wall_s: float,
 ) -> None:
     """Write a member's policy, and then the result that says it is there."""
-    spec = network_spec(task, job.ppo)
-    tensors = named_weights(spec, state["weights"])
-    if job.ppo.normalize_obs:
-        tensors |= {"obs_mean": state["obs.mean"], "obs_scale": (state["obs.var"] + 1e-8).rsqrt()}
-    tensors |= action_bounds(task.action_space)
-    form = network_form(job.env_id, spec, tuple(task.observation_space.shape or ()), job.ppo.obs_clip)
+    form, tensors = make_algorithm(job, task).policy(state)
     save_policy(folder / "members" / member.key, form, tensors)
     MemberResult(key=member.key, status=status, reason=reason, steps=steps, wall_s=wall_s).save(folder)
 
@@ -110,20 +112,33 @@ def unfinished(members: Sequence[Member], folder: Path) -> list[Member]:
     return [m for m in members if MemberResult.load(folder, m.key) is None]
 
 
-def restore(folder: Path, plan: Plan, shard: int) -> tuple[dict[str, MemberState] | None, int]:
-    """Return the states from which a shard goes on, and the updates they have done; ``None`` and 0 to start anew."""
+class Restored(NamedTuple):
+    """From where a shard goes on."""
+
+    states: dict[str, MemberState] | None
+    """Of its members, and of others that trained with them, without their experience; ``None`` to start anew."""
+    updates: int
+    """Updates that they have done."""
+    parts: dict[str, list[str]]
+    """Names of the parts of each one's experience."""
+
+
+def restore(folder: Path, plan: Plan, shard: int) -> Restored:
+    """Return from where a shard goes on."""
     own = open_checkpoint(folder, plan.stage, shard)
     if own is not None:
-        return own.states(), own.updates
+        return Restored(own.states(), own.updates, own.parts)
     if plan.stage == 0:
-        return None, 0
+        return Restored(None, 0, {})
     states: dict[str, MemberState] = {}
+    parts: dict[str, list[str]] = {}
     updates = 0
     for checkpoint in plan.earlier_checkpoints(folder):
         if set(checkpoint.members) & set(plan.shards[shard]):
             states |= checkpoint.states()
+            parts |= checkpoint.parts
             updates = checkpoint.updates
-    return states, updates
+    return Restored(states, updates, parts)
 
 
 def _open_rewards(
@@ -133,8 +148,7 @@ def _open_rewards(
     sources: dict[str, RewardSource] = {}
     for member in members:
         try:
-            capacity = job.ppo.num_worlds * job.ppo.rollout_steps
-            sources[member.key] = open_reward(member, job, folder, task, capacity)
+            sources[member.key] = open_reward(member, job, folder, task, job.steps_per_update)
         except RewardError as error:
             MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
     return [m for m in members if m.key in sources], sources

@@ -27,6 +27,8 @@ _TAGS = {
     "value_loss": "update/value_loss",
     "explained_variance": "update/explained_variance",
     "learning_rate": "update/learning_rate",
+    "alpha": "update/alpha",
+    "value_mean": "update/value_mean",
 }
 
 

@@ -76,7 +76,7 @@ class Ant(SpatialTask):
         super().bind(sim)
         self._forces_seen = self.external_forces.flatten(1)[:, 6:]  # a view: all bodies but the world
         self.feet = GeomHeights(
-            self.model, ("left_ankle_geom", "right_ankle_geom", "third_ankle_geom", "fourth_ankle_geom"), sim.device
+            self.model, ("left_ankle_geom", "right_ankle_geom", "third_ankle_geom", "fourth_ankle_geom"), sim
         )
 
     def position(self) -> Tensor:

@@ -49,7 +49,7 @@ class AntLieDown(PoseTask, Ant):
         """Start standing on bent legs, with Gymnasium's noise on the joints and velocities."""
         qpos = self.qpos0.repeat(len(ids), 1)
         qpos[:, 2] = _STANDING_HEIGHT_M
-        qpos[:, 8::2] = _STANDING_ANKLE_RAD * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=qpos.dtype)
+        qpos[:, 8::2] = _STANDING_ANKLE_RAD * qpos.new_tensor([1.0, -1.0, -1.0, 1.0])
         nq, nv = int(self.model.nq), int(self.model.nv)
         qpos[:, 7:] += self.reset_noise * (2.0 * uniform[:, 7:nq] - 1.0)
         self.start(ids, qpos, self.reset_noise * normal[:, :nv])
@@ -161,12 +161,12 @@ class AntSpin(GoalTask, Ant):
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
         super().bind(sim)
-        self.turned = torch.zeros(sim.num_worlds, dtype=torch.float64, device=sim.device)
-        """Net turn about the pivot, positive to the left, float64 ``[N]``, rad."""
+        self.turned = torch.zeros(sim.num_worlds, dtype=sim.dtype, device=sim.device)
+        """Net turn about the pivot, positive to the left, ``[N]``, rad."""
         self.faced = heading(sim.qpos[:, 3:7])
-        """Heading after the previous step, float64 ``[N]``, rad."""
+        """Heading after the previous step, ``[N]``, rad."""
         self.pivot = sim.qpos[:, :2].clone()
-        """Where the turn began, float64 ``[N, 2]``, m."""
+        """Where the turn began, ``[N, 2]``, m."""
 
     def begin(self, ids: Tensor) -> None:
         """Clear the memory of the worlds ``ids``."""

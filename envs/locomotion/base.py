@@ -79,13 +79,13 @@ class LocomotionTask(SimTask):
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator and allocate per-world memory."""
         super().bind(sim)
-        self.qpos0 = torch.as_tensor(self.model.qpos0, device=sim.device)
+        self.qpos0 = torch.as_tensor(self.model.qpos0, dtype=sim.dtype, device=sim.device)
         self.action = torch.zeros_like(sim.ctrl)
-        """The action just applied, float64 ``[N, nu]``."""
+        """The action just applied, ``[N, nu]``."""
         self.before = self.position().clone()
-        """Position before the step, float64 ``[N, 1 or 2]``, m."""
+        """Position before the step, ``[N, 1 or 2]``, m."""
         self.origin = self.before.clone()
-        """Position at the start of the episode, float64 ``[N, 1 or 2]``, m."""
+        """Position at the start of the episode, ``[N, 1 or 2]``, m."""
 
     def reset(self, ids: Tensor, uniform: Tensor, normal: Tensor) -> None:
         """Start the worlds ``ids`` from Gymnasium's reset distribution: the default pose with noise."""

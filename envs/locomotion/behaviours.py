@@ -98,8 +98,9 @@ def _weights(asset: str) -> dict[str, Tensor]:
 
 def _network(task: Any, step: int, asset: str) -> Tensor:
     """Return the action of a tanh network on normalised observations, as `envreward.training` trains them."""
-    weights = _weights(asset)
-    x: Tensor = ((task.observe() - weights["obs_mean"]) * weights["obs_scale"]).clamp(-10.0, 10.0).to(torch.float32)
+    obs = task.observe()
+    weights = {name: value.to(obs.device) for name, value in _weights(asset).items()}
+    x: Tensor = ((obs - weights["obs_mean"]) * weights["obs_scale"]).clamp(-10.0, 10.0).to(torch.float32)
     layers = sum(name.startswith("actor.") for name in weights) // 2
     for layer in range(layers):
         x = torch.addmm(weights[f"actor.{layer}.bias"], x, weights[f"actor.{layer}.weight"])
@@ -115,8 +116,8 @@ def trained(name: str, asset: str) -> Behaviour:
 
 
 def _balance(task: Any, step: int) -> Tensor:
-    gains = torch.tensor([0.3, 5.0, 0.5, 1.0], dtype=torch.float64)  # cart, pole, and their velocities
-    force: Tensor = task.observe() @ gains
+    obs = task.observe()
+    force: Tensor = obs @ obs.new_tensor([0.3, 5.0, 0.5, 1.0])  # cart, pole, and their velocities
     return force.clamp(-3.0, 3.0)[:, None]
 
 
@@ -131,8 +132,8 @@ _BEND = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
 
 def _ant_towards(task: Any, hips: Tensor, ankles: Tensor, gain: float = 0.4, damping: float = 0.1) -> Tensor:
     """Return the action that drives Ant's joints to ``hips`` and ``ankles`` (``[4]``, rad; positive ankles: down)."""
-    target = torch.stack((hips, ankles * _BEND), dim=1).flatten()
     angles, velocities = task.sim.qpos[:, 7:], task.sim.qvel[:, 6:]
+    target = torch.stack((hips, ankles * _BEND), dim=1).flatten().to(angles)
     torque: Tensor = (gain * (target - angles) - damping * velocities).clamp(-1.0, 1.0)
     return torque.roll(2, dims=1)  # the motors begin with the last leg
 

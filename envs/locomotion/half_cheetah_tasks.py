@@ -94,7 +94,7 @@ class HalfCheetahFlip(FlipTask, HalfCheetah):
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
         super().bind(sim)
-        self.torso = GeomHeights(self.model, ("torso",), sim.device)
+        self.torso = GeomHeights(self.model, ("torso",), sim)
 
     def clear(self) -> Tensor:
         """Return whether the whole torso is above 0.2 m."""

@@ -47,7 +47,7 @@ class HopperFlip(FlipTask, Hopper):
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
         super().bind(sim)
-        self.torso = GeomHeights(self.model, ("torso_geom",), sim.device)
+        self.torso = GeomHeights(self.model, ("torso_geom",), sim)
 
     def clear(self) -> Tensor:
         """Return whether the torso's centre is above 0.7 m."""

@@ -109,8 +109,8 @@ class Humanoid(SpatialTask):
 
     def bind(self, sim: Sim) -> None:
         """Attach to a simulator."""
-        share = torch.as_tensor(self.model.body_mass / self.model.body_mass.sum(), device=sim.device)
-        self._to_centre = torch.kron(share[:, None], torch.eye(3, 2, dtype=share.dtype, device=sim.device))
+        share = sim.qpos.new_tensor(self.model.body_mass / self.model.body_mass.sum())
+        self._to_centre = torch.kron(share[:, None], torch.eye(3, 2, dtype=share.dtype, device=share.device))
         """Takes the bodies' centres ``[N, nbody * 3]`` to x and y of the whole's."""
         self._centres, self._height = sim.xipos.flatten(1), sim.qpos[:, 2]
         super().bind(sim)
@@ -125,7 +125,7 @@ class Humanoid(SpatialTask):
         self.geoms = {name: self.model.geom(name).id for name in ("head", "butt", "right_hand", "left_hand")}
         self.geoms |= {name: self.model.geom(name).id for name in ("right_foot", "left_foot")}
         self.shins = [self.model.body(f"{side}_shin").id for side in _SIDES]
-        self.feet = GeomHeights(self.model, ("right_foot", "left_foot"), sim.device)
+        self.feet = GeomHeights(self.model, ("right_foot", "left_foot"), sim)
 
     def position(self) -> Tensor:
         """Return x and y of the centre of mass as the last substep left it, a fresh tensor ``[N, 2]``, m."""

@@ -28,7 +28,7 @@ class PlanarTask(LocomotionTask):
         self._x, self._after_x = sim.qpos[:, :1], sim.qpos[:, 1:]
         self.height, self.pitch = sim.qpos[:, 1], sim.qpos[:, 2]
         super().bind(sim)
-        self.feet = GeomHeights(self.model, self.feet_geoms, sim.device)
+        self.feet = GeomHeights(self.model, self.feet_geoms, sim)
 
     def position(self) -> Tensor:
         """Return the torso's x position, a live view ``[N, 1]``, m."""

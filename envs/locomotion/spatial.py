@@ -35,7 +35,7 @@ class SpatialTask(LocomotionTask):
         """Attach to a simulator and switch its contact forces on."""
         super().bind(sim)
         self.external_forces = sim.external_forces()
-        """``cfrc_ext``, a live view, float64 ``[N, nbody, 6]``."""
+        """``cfrc_ext``, a live view, ``[N, nbody, 6]``."""
 
 
 def up_axis_height(quat: Tensor) -> Tensor:

@@ -101,3 +101,15 @@ def test_missing_packages_are_found() -> None:
     """What the installed metadata asks for is looked up; nothing is missing of the core here."""
     assert missing_requirements(None) == []
     assert missing_requirements("track") in ([], ["wandb>=0.17"])
+
+
+def test_what_maniskill_needs_to_draw(tmp_path: Path) -> None:
+    """SAPIEN's search for a Vulkan device is tried where ManiSkill is installed; no driver: what is lost, and the fix."""
+    (tmp_path / "none.json").write_text("{}")
+    hidden = {name: str(tmp_path / "none.json") for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")}
+    code, text = doctor("--json", ENVREWARD_RUNS=str(tmp_path), **hidden)
+    found = checks(text)
+    assert code == 0, text
+    drawing = found["rendering, ManiSkill"]
+    assert drawing["state"] == "optional" and "mesa-vulkan-drivers" in drawing["fix"]
+    assert "rendering device" in drawing["detail"] and "physics" in drawing["detail"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from envreward.registry import make_task, task_specs
+from envreward.registry import make_task, omitted_tasks, task_specs
 
 Cli = Callable[..., Any]
 
@@ -19,9 +19,23 @@ def test_list_names_every_environment(cli: Cli) -> None:
     assert said.code == 0 and not said.err
     for spec in task_specs().values():
         assert spec.id.removeprefix("EnvReward/").removesuffix("-v0") in said.out
-    rows = {row["id"]: row for row in json.loads(cli("envs", "--json").out)}
+    rows = {row["id"]: row for row in json.loads(cli("envs", "--json").out) if row["id"] is not None}
     assert rows.keys() == task_specs().keys()
     assert rows["EnvReward/Hopper-v0"]["expert"] and not rows["EnvReward/AntSpin-v0"]["expert"]
+
+
+def test_official_tasks_that_are_left_out_are_listed_with_their_reasons(cli: Cli) -> None:
+    """A family's list ends with the official tasks that it does not offer; the whole list says how many there are."""
+    omitted = omitted_tasks()
+    assert omitted
+    short = cli("envs").out
+    for family, tasks in omitted.items():
+        assert f"{len(tasks)} more are not offered: see --family {family}" in " ".join(short.split())
+        said = " ".join(cli("envs", "--family", family).out.split())
+        rows = json.loads(cli("envs", "--family", family, "--json").out)
+        assert {row["official"]: row["omitted"] for row in rows if row["id"] is None} == tasks
+        for name, reason in tasks.items():
+            assert f"{name}: {reason}" in said and reason
 
 
 @pytest.mark.parametrize("env_id", task_specs())

@@ -1,3 +1,5 @@
+import copy
+
 import mujoco
 import numpy as np
 import pytest
@@ -169,3 +171,136 @@ def test_saved_worlds_go_on_bit_for_bit():
         first.step(2)
         second.step(2)
     assert torch.equal(first.qpos, second.qpos) and torch.equal(forces, second_forces)
+
+
+def test_settling_moves_the_chosen_worlds_alone():
+    """Settled worlds are where as many steps lead, derived fields one substep behind; the others are as before."""
+    model = box()
+    sim, stepped = thrown(model, 4), thrown(model, 4)
+    for each in (sim, stepped):
+        assert each.xpos.shape == (4, model.nbody, 3)  # bound before, so that both follow
+    before = {name: getattr(sim, name).clone() for name in ("qpos", "qvel", "xpos")}
+    sim.settle(torch.tensor([1, 3]), 20)
+    stepped.step(20)
+    for name, values in before.items():
+        assert torch.equal(getattr(sim, name)[[0, 2]], values[[0, 2]]), name
+        assert torch.equal(getattr(sim, name)[[1, 3]], getattr(stepped, name)[[1, 3]]), name
+    sim.step(5)
+    stepped.step(5)
+    assert torch.equal(sim.qpos[[1, 3]], stepped.qpos[[1, 3]])
+
+
+def test_a_world_that_breaks_while_settling_is_flagged_by_the_next_step(capfd):
+    """It is not passed off as sound, and nothing is written to the terminal."""
+    sim = thrown(box(), 2)
+    sim.qvel[1, 3] = 1e9
+    sim.settle(torch.tensor([1]), 3)
+    sim.step()
+    assert sim.failed.tolist() == [False, True]
+    assert capfd.readouterr().err == ""
+
+
+def test_settling_refuses_external_forces():
+    """Forces that are followed over whole steps of all worlds cannot follow some of them."""
+    sim = thrown(box(), 2)
+    sim.external_forces()
+    with pytest.raises(ValueError, match="settle"):
+        sim.settle(torch.tensor([0]), 1)
+
+
+def edited(model, **fields):
+    """A copy of a model with some fields' entries set: ``field=(index, value)``."""
+    model = copy.copy(model)
+    for name, (index, value) in fields.items():
+        getattr(model, name)[index] = value
+    return model
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_expanded_fields_make_each_world_a_model_of_its_own(forward):
+    """Each world steps, bit for bit, as a single MjData does whose model was edited in the same way."""
+    model = box("RK4")
+    sim = thrown(model, 3)
+    masses, sizes = sim.expand("body_mass"), sim.expand("geom_size")
+    assert masses.shape == (3, model.nbody) and sizes.shape == (3, model.ngeom, 3)
+    masses[1, 2], sizes[2, 1, 0] = 0.7, 0.25
+    models = [model, edited(model, body_mass=(2, 0.7)), edited(model, geom_size=((1, 0), 0.25))]
+    xpos = sim.xpos
+    singles = [mujoco.MjData(each) for each in models]
+    for i, data in enumerate(singles):
+        data.qpos[:], data.qvel[:] = sim.qpos[i].numpy(), sim.qvel[i].numpy()
+        mujoco.mj_forward(models[i], data)
+    for _ in range(40):
+        sim.ctrl[:] = 0.1
+        sim.step(3, forward=forward)
+        for i, data in enumerate(singles):
+            data.ctrl[:] = 0.1
+            mujoco.mj_step(models[i], data, nstep=3)
+            if forward:
+                mujoco.mj_forward(models[i], data)
+            assert np.array_equal(sim.qpos[i].numpy(), data.qpos)
+            assert np.array_equal(xpos[i].numpy(), data.xpos)
+    assert not torch.equal(sim.qpos[0], sim.qpos[1]) and not torch.equal(sim.qpos[0], sim.qpos[2])
+
+
+def test_step_with_forward_leaves_fields_of_the_new_state():
+    """Derived fields are one substep behind after a plain step, and the new state's with ``forward``."""
+    sims = {forward: thrown(box(), 2) for forward in (False, True)}
+    for forward, sim in sims.items():
+        xpos = sim.xpos
+        sim.step(4, forward=forward)
+        assert np.array_equal(xpos[1].numpy(), sim.data(1).xpos) is forward
+    assert torch.equal(sims[False].qpos, sims[True].qpos)
+
+
+def test_fields_bound_after_an_expansion_know_of_it():
+    """A derived field read for the first time after `expand` has each world's own value; `data` has it, too."""
+    model = box()
+    sim = thrown(model, 2)
+    places = sim.expand("body_pos")
+    assert places is sim.expand("body_pos")
+    places[1, 2, 0] = 0.8  # the arm's distance from the box
+    apart = (sim.xpos[:, 2] - sim.xpos[:, 1]).norm(dim=1)
+    assert apart.tolist() == pytest.approx([0.3, 0.8])
+    assert np.linalg.norm(sim.data(1).xpos[2] - sim.data(1).xpos[1]) == pytest.approx(0.8)
+    places[0, 2, 0] = 0.5
+    sim.forward(torch.tensor([0]))
+    assert (sim.xpos[0, 2] - sim.xpos[0, 1]).norm() == pytest.approx(0.5)
+    sim.reset(torch.tensor([1]))
+    assert places[1, 2, 0] == 0.8  # a reset is of the state
+
+
+def test_saved_worlds_carry_their_own_model_fields():
+    """Worlds with expanded fields go on bit for bit in a simulator that knew nothing of them."""
+    model = box()
+    first = thrown(model, 2)
+    first.expand("body_mass")[1, 2] = 0.7
+    first.expand("opt.gravity")[0, 2] = -1.6
+    first.step(20)
+    second = MujocoBatch(model, 2)
+    second.load(first.save())
+    for _ in range(10):
+        first.step(2)
+        second.step(2)
+    assert torch.equal(first.qpos, second.qpos)
+    assert not torch.equal(first.qpos[0], first.qpos[1])
+
+
+def test_what_cannot_go_together_is_refused():
+    """Contact forces are rebuilt from one model and from what a plain step leaves; other uses are errors."""
+    sim = MujocoBatch(box(), 2)
+    sim.external_forces()
+    with pytest.raises(ValueError, match="forward=True"):
+        sim.step(forward=True)
+    with pytest.raises(ValueError, match="expand"):
+        sim.expand("body_mass")
+    expanded = MujocoBatch(box(), 2)
+    expanded.expand("body_mass")
+    with pytest.raises(ValueError, match="external_forces"):
+        expanded.external_forces()
+
+
+def test_unknown_model_field_is_refused():
+    """A misspelt field of the model is an error that names it."""
+    with pytest.raises(ValueError, match="body_masss"):
+        MujocoBatch(box(), 1).expand("body_masss")

@@ -12,11 +12,15 @@ import pytest
 import torch
 
 from envreward.registry import find, make_task
-from envreward.training.config import Member, PPOConfig, TrainingJob
+from envreward.training.config import Member, PPOConfig, SACConfig, TrainingJob
 from envreward.training.population import Population
 from envreward.training.reward_source import open_reward
 
 SMALL = PPOConfig(num_worlds=4, rollout_steps=32, minibatch_size=64, epochs=2, hidden_sizes=(16, 16))
+SMALL_SAC = SACConfig(
+    num_worlds=4, rollout_steps=16, replay_size=512, learning_starts=128, updates_per_step=1 / 16, batch_size=40,
+    hidden_sizes=(24, 16),
+)  # fmt: skip
 
 PROGRAM = """
 import torch
@@ -42,13 +46,15 @@ def make_job() -> Callable[..., TrainingJob]:
 
     def make(rewards: Mapping[str, str] | None = None, *, env_id: str = "Hopper", **settings: Any) -> TrainingJob:
         ppo = dataclasses.replace(SMALL, **settings.pop("ppo", {}))
+        sac = dataclasses.replace(SMALL_SAC, **settings.pop("sac", {}))
         members = tuple(
             Member(key=key, group=key.partition("-")[0], reward=reward, seed=i)
             for i, (key, reward) in enumerate((rewards or {"m0": "expert"}).items())
         )
         return TrainingJob(
-            env_id=env_id, members=members, ppo=ppo, **{"total_steps": 1280, "tensorboard": False} | settings
-        )
+            env_id=env_id, members=members, ppo=ppo, sac=sac,
+            **{"total_steps": 1280, "tensorboard": False} | settings,
+        )  # fmt: skip
 
     return make
 
@@ -61,8 +67,7 @@ def make_population(tmp_path: Path) -> Iterator[Callable[..., Population]]:
     def make(job: TrainingJob, keys: str | None = None, **state: Any) -> Population:
         task = make_task(job.env_id)
         members = [m for m in job.members if keys is None or m.key in keys.split()]
-        capacity = job.ppo.num_worlds * job.ppo.rollout_steps
-        sources = {m.key: open_reward(m, job, tmp_path, task, capacity) for m in members}
+        sources = {m.key: open_reward(m, job, tmp_path, task, job.steps_per_update) for m in members}
         made.append(Population(job, members, sources, **state))
         return made[-1]
 

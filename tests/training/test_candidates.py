@@ -19,11 +19,11 @@ from envreward.rewards.sequence import Flow, Memory
 from envreward.training.candidate_networks import CandidateActorCritic, make_networks, split
 from envreward.training.config import Member, PPOConfig, TrainingJob
 from envreward.training.heads import CategoricalHead
-from envreward.training.member_state import network_spec
 from envreward.training.metrics import read_rows
 from envreward.training.networks import NetworkSpec, initial_weights, named_weights
 from envreward.training.policy_io import Policy, load_policy, network_form
 from envreward.training.population import Population
+from envreward.training.ppo_learner import network_spec
 from envreward.training.reward_source import TrustedSource
 from envreward.training.runner import run_training
 from envreward.worlds import CandidateShape, EachWorld, WorldBatch
@@ -213,7 +213,7 @@ def test_lost_steps_are_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> Non
     lost = int(rollout.faulted.sum())
     assert 20 < lost < 60
     assert sum(map(len, rollout.success)) == int((rollout.ended & ~rollout.faulted).sum())
-    batch, values = population._prepare(rollout, torch.full((2, 32, 4), 5.0))
+    batch, values = population._learner._prepare(rollout, torch.full((2, 32, 4), 5.0))
     assert batch.counts is not None and torch.equal(batch.counts == 0, rollout.faulted.flatten(1))
     faulted = rollout.faulted.flatten(1)
     torch.testing.assert_close(batch.advantage[faulted], torch.zeros(lost), atol=1e-6, rtol=0)

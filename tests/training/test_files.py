@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from envreward.errors import ConfigError
-from envreward.training.checkpoint import checkpoint_path, open_checkpoint, save_checkpoint
+from envreward.training.checkpoint import CheckpointWriter, checkpoint_path, load_parts, open_checkpoint
 from envreward.training.config import MetricRow
 from envreward.training.metrics import FILE, MetricReader, MetricWriter, append_rows, read_rows, repair
 from envreward.training.networks import NetworkSpec, StackedActorCritic, initial_weights, named_weights
@@ -66,7 +66,7 @@ def test_checkpoint_survives_the_trip(tmp_path: Path) -> None:
         "b|c": {"episode.success": torch.tensor([True]), "generator": torch.Generator().get_state()},
     }
     path = checkpoint_path(tmp_path, 1, 0)
-    save_checkpoint(path, states, 7, 12.5)
+    CheckpointWriter(path, 0, {}, 0).save(states, 7, 12.5)
     assert open_checkpoint(tmp_path, 0, 0) is None
     found = open_checkpoint(tmp_path, 1, 0)
     assert found is not None
@@ -74,6 +74,33 @@ def test_checkpoint_survives_the_trip(tmp_path: Path) -> None:
     for key, state in found.states().items():
         assert state.keys() == states[key].keys()
         assert all(torch.equal(state[name], states[key][name]) for name in state)
+
+
+def test_checkpoint_writes_experience_once(tmp_path: Path) -> None:
+    """Experience goes into a file per checkpoint that is never changed; what is too old to be used is deleted."""
+    path = checkpoint_path(tmp_path, 0, 0)
+
+    def lived(step: int) -> dict[str, dict[str, torch.Tensor]]:
+        return {"a": {"weights": torch.ones(2), f"replay.{step:03d}.obs": torch.full((3,), float(step))}}
+
+    writer = CheckpointWriter(path, 20, {}, 0)
+    writer.save(lived(0), 10, 1.0)
+    (first,) = (path.parent / "replay" / "a").iterdir()
+    before = first.stat()
+    assert writer.saved == 10
+    writer.save(lived(1), 20, 2.0)
+    assert first.stat().st_mtime_ns == before.st_mtime_ns and first.stat().st_ino == before.st_ino
+    found = open_checkpoint(tmp_path, 0, 0)
+    assert found is not None and found.states()["a"].keys() == {"weights"}
+    experience = load_parts(tmp_path, "a", found.parts["a"])
+    assert {name: rows.tolist() for name, rows in experience.items()} == {
+        "replay.000.obs": [0.0] * 3, "replay.001.obs": [1.0] * 3,
+    }  # fmt: skip
+    resumed = CheckpointWriter(path, 20, found.parts, found.updates)
+    resumed.save({"a": {"weights": torch.ones(2)}}, 30, 3.0)
+    assert not first.exists()  # all of it came before the last 20 updates
+    found = open_checkpoint(tmp_path, 0, 0)
+    assert found is not None and load_parts(tmp_path, "a", found.parts["a"]).keys() == {"replay.001.obs"}
 
 
 def make_policy(folder: Path, head: str) -> tuple[StackedActorCritic, NetworkSpec]:

@@ -10,7 +10,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from envreward.errors import ActionError, ConfigError
+from envreward.errors import ActionError
 from envreward.worlds import Candidates, World
 
 from .app import App, StateT
@@ -47,13 +47,9 @@ class Backend(abc.ABC, Generic[StateT]):
             InfraError: The machinery failed.
         """
 
-    def frame(self) -> NDArray[np.uint8]:
-        """Return a picture of the page, uint8 ``[h, w, 3]``.
-
-        Raises:
-            ConfigError: This backend draws nothing.
-        """
-        raise ConfigError(f"the {type(self).__name__} backend draws no pictures; use the browser")
+    def frame(self) -> NDArray[np.uint8] | None:
+        """Return a picture of the page, uint8 ``[h, w, 3]``, or ``None`` where it is not drawn."""
+        return None
 
     def close(self) -> None:
         """Release what it holds."""
@@ -162,8 +158,9 @@ class WebWorld(World[Event], Generic[StateT]):
         return self.app.goal(self.state).instruction
 
     def frame(self) -> NDArray[np.uint8]:
-        """Return a picture of the page, uint8 ``[h, w, 3]``."""
-        return self._backend.frame()
+        """Return a picture of the page, uint8 ``[h, w, 3]``; of its words, where it is not drawn."""
+        drawn = self._backend.frame()
+        return super().frame() if drawn is None else drawn
 
     def close(self) -> None:
         """Release the backend."""

@@ -1,0 +1,1 @@
+"""Robot manipulation: Meta-World on batched MuJoCo, and ManiSkill."""

@@ -1,0 +1,1 @@
+"""Meta-World v3 (McLean et al. 2025, arXiv:2505.11289): its models, its tasks computed in batches."""
