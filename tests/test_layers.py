@@ -33,7 +33,14 @@ FLOORS = [
     ["envreward.task"],
     ["envreward.rewards", "envreward.llm", "envreward.sandbox"],
     ["envreward.worlds"],
-    ["envreward.task_spec", "envreward.fields", "envreward.sims", "envreward.noise", "envreward.rendering", "envreward.text_picture"],
+    [
+        "envreward.task_spec",
+        "envreward.fields",
+        "envreward.sims",
+        "envreward.noise",
+        "envreward.rendering",
+        "envreward.text_picture",
+    ],
     ["envreward.seccomp"],
     ["envreward.errors"],
 ]

@@ -89,7 +89,7 @@ class Command:
 
 def examine() -> list[Check]:
     """Try everything; a probe that breaks says so and costs the others nothing."""
-    probes = (*_NEEDED, _gpu, _rendering, _vulkan, _encoder, _docker, _browser, _extras, _keys)
+    probes = (*_NEEDED, _gpu, _warp, _rendering, _vulkan, _encoder, _docker, _browser, _extras, _keys)
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         return [check for found in pool.map(_guarded, probes) for check in found]
 
@@ -156,6 +156,19 @@ def _gpu() -> Iterator[Check]:
         yield Check("GPU", "ok", torch.cuda.get_device_name(0))
     else:
         yield Check("GPU", "optional", "none that torch can use: training runs on the CPU")
+
+
+def _warp() -> Iterator[Check]:
+    from envreward.sims import warp_status
+
+    status = warp_status()
+    if status.versions is None:
+        lost = "not installed: MuJoCo's worlds are simulated on the CPU"
+        yield Check("MuJoCo Warp", "optional", lost, 'pip install "envreward[warp]"')
+    elif status.cuda is None:
+        yield Check("MuJoCo Warp", "optional", f"{status.versions}; no CUDA device: it runs on the CPU, for tests only")
+    else:
+        yield Check("MuJoCo Warp", "ok", f"{status.versions}; simulates on {status.cuda}")
 
 
 def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
@@ -320,6 +333,8 @@ def _extras() -> Iterator[Check]:
         "track": "--track (Weights & Biases)",
         "classic": "CartPole and the like",
         "maniskill": "ManiSkill tasks",
+        "metaworld": "Meta-World tasks",
+        "warp": "MuJoCo physics on a GPU: device=\"cuda\"",
     }
     offered = importlib.metadata.metadata("envreward").get_all("Provides-Extra") or []
     for extra in offered:

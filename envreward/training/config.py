@@ -81,8 +81,9 @@ class SACConfig:
     environment steps, each with a large batch, and to make the most of it returns are of three steps, rates three times
     the usual 3e-4, networks no larger than they need be, and rewards brought to one scale so that the temperature has
     not far to go. With Meta-World in mind: there a step costs 0.2 ms, a gradient step with these settings 5 to 6 ms of
-    CPU time on a busy core (SB3's: 15; with 256 x 256 units 12 to 19, SB3's 28). On reach, success passed 90% at 24,000
-    steps; at 56,000 it was at 62% with returns of one step, a gradient step in 16 and rewards ten times smaller.
+    CPU time on a busy core (SB3's: 11 to 15; with 256 x 256 units 12 to 19, SB3's 23 to 28). On reach, success passed
+    90% at 24,000 steps; at 56,000 it was at 62% with returns of one step, a gradient step in 16 and rewards ten times
+    smaller.
     """
 
     num_worlds: int = 16

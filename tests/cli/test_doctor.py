@@ -34,6 +34,7 @@ def test_a_working_machine_is_called_ready(tmp_path: Path) -> None:
     assert code == 0, text
     found = checks(text)
     assert json.loads(text)["ready"] is True
+    assert found["MuJoCo Warp"]["state"] == found["GPU"]["state"] and "mujoco-warp" in found["MuJoCo Warp"]["detail"]
     for name in ("Python", "packages", "torch", "MuJoCo", "sandbox", "runs folder", "baseline cache", "video encoder"):
         assert found[name]["state"] == "ok", found[name]
     assert "ok" in (found["rendering, EGL"]["state"], found["rendering, OSMesa"]["state"])
@@ -104,7 +105,7 @@ def test_missing_packages_are_found() -> None:
 
 
 def test_what_maniskill_needs_to_draw(tmp_path: Path) -> None:
-    """SAPIEN's search for a Vulkan device is tried where ManiSkill is installed; no driver: what is lost, and the fix."""
+    """With ManiSkill, SAPIEN's search for a Vulkan device is tried; no driver: what is lost, and the fix."""
     (tmp_path / "none.json").write_text("{}")
     hidden = {name: str(tmp_path / "none.json") for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")}
     code, text = doctor("--json", ENVREWARD_RUNS=str(tmp_path), **hidden)

@@ -10,8 +10,8 @@ import pytest
 from envreward import contract
 from envreward.registry import task_specs
 
-# Worlds that need a browser, real HTML or a sandbox for every step, and those with a simulator of their own, are checked
-# by their families' own tests, fewer of them and with fewer worlds.
+# Worlds that need a browser, real HTML or a sandbox for every step, and those with a simulator of their own, are
+# checked by their families' own tests, fewer of them and with fewer worlds.
 LIGHT = [
     env_id
     for env_id, spec in task_specs().items()

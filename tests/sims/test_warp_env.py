@@ -49,8 +49,8 @@ def test_resets_are_the_cpus(device):
 
 def test_runs_repeat_and_worlds_are_their_own():
     """The same seeds give the same bits, alone or in a crowd, across ends of episodes."""
-    first, again = run(make(4), 60), run(make(4), 60)
-    alone = run(make(1), 60, worlds=slice(2, 3))
+    first, again = run(make(4), 40), run(make(4), 40)
+    alone = run(make(1), 40, worlds=slice(2, 3))
     assert torch.equal(first, again)
     assert first[:, 2, -1].sum() >= 1  # it fell and began again
     assert torch.equal(first[:, 2:3], alone)
@@ -61,10 +61,10 @@ def test_saved_environments_go_on_bit_for_bit():
     env, other = make(4), make(4)
     run(env, 25)
     saved = env.save()
-    expected = run(env, 30, seed=1, first=False)
+    expected = run(env, 20, seed=1, first=False)
     run(other, 3, seed=2)
     other.load(saved)
-    assert torch.equal(run(other, 30, seed=1, first=False), expected)
+    assert torch.equal(run(other, 20, seed=1, first=False), expected)
 
 
 def test_one_world_is_a_plain_environment():

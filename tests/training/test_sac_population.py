@@ -240,7 +240,7 @@ def test_learns(make_job, make_population) -> None:  # type: ignore[no-untyped-d
     """On InvertedPendulum the episode length passes 150 steps within 12,000, from under 15."""
     settings = {
         "num_worlds": 8, "replay_size": 20_000, "learning_starts": 1000, "updates_per_step": 1 / 8, "batch_size": 256,
-        "hidden_sizes": (64, 64), "learning_rate": 1e-3, "alpha_learning_rate": 1e-3, "init_alpha": 0.2,
+        "hidden_sizes": (64, 64), "learning_rate": 1e-3, "init_alpha": 0.2, "reward_scale": 1.0, "n_step": 1,
     }  # fmt: skip
     job = make_job({"a": "expert"}, env_id="InvertedPendulum", total_steps=12_000, trainer="sac", sac=settings)
     rows = train(make_population(job), 94)

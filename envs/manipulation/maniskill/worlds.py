@@ -63,7 +63,7 @@ class ManiSkillWorlds:
         return obs
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> None:
-        """Begin an episode in each of the worlds ``rows``, from its seed in [0, 2**31)."""
+        """Begin an episode in each of the worlds ``rows`` (ascending), from its seed in [0, 2**31)."""
         for row, seed in zip(rows, seeds, strict=True):
             self.seeds[row] = seed
             anew = bool(self._spoilt[row])
@@ -87,16 +87,17 @@ class ManiSkillWorlds:
             Which worlds those are, bool ``[N]``.
         """
         batch = self._batch
-        self.action = action.to(torch.float32)
-        spoilt = self._spoilt | ~torch.isfinite(self.action).all(1)
-        if spoilt.any() or rows is not None:
-            wanted = range(len(spoilt)) if rows is None else rows
-            going = [row for row in wanted if not spoilt[row]]
-            self.action = self.action.masked_fill(spoilt[:, None], 0.0)
+        if rows is None:
+            rows, self.action = range(len(self.seeds)), action.to(torch.float32)
         else:
-            going = list(range(len(spoilt)))
+            self.action = self.action.clone()
+            self.action[list(rows)] = action[list(rows)].to(torch.float32)
+        spoilt = self._spoilt | ~torch.isfinite(self.action).all(1)
+        if spoilt.any():
+            self.action = self.action.masked_fill(spoilt[:, None], 0.0)
+            rows = [row for row in rows if not spoilt[row]]
         state, poses = batch.state, batch.poses
-        batch.step(self.action, self._substeps, going)
+        batch.step(self.action, self._substeps, rows)
         diverged = ~(torch.isfinite(batch.state).all(1) & torch.isfinite(batch.poses).flatten(1).all(1))
         if diverged.any():
             batch.state[diverged], batch.poses[diverged] = state[diverged], poses[diverged]

@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def official_name(env_id: str) -> str:
 def test_contract(check: Any, env_id: str) -> None:
     """Each promise of a task (the check's own docstring states it) is kept by each ManiSkill task."""
     check(env_id)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_made_by_gymnasium(env_id: str) -> None:
+    """Stable-Baselines3's checker accepts the single world, and `gymnasium.make_vec` gives the native batch."""
+    checker = importlib.import_module("stable_baselines3.common.env_checker")
+    single = gym.make(env_id)
+    checker.check_env(single, warn=True, skip_render_check=True)
+    single.close()
+    batch: Any = gym.make_vec(env_id, num_envs=2)
+    obs, _ = batch.reset(seed=0)
+    assert tuple(obs.shape) == batch.observation_space.shape
+    obs, reward, _, _, _ = batch.step(batch.action_space.sample())
+    assert tuple(obs.shape) == batch.observation_space.shape and tuple(reward.shape) == (2,)
+    batch.close()
 
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")  # ManiSkill's, under NumPy 2
@@ -197,6 +213,21 @@ def test_worlds_go_on_past_their_horizon_and_are_saved() -> None:
     assert torch.equal(env.step(torch.ones(2, 8))[0], other.step(torch.ones(2, 8))[0])
     env.close()
     other.close()
+
+
+def test_replaced_scenes_are_released() -> None:
+    """A task that builds its scene anew for each episode does not keep the scenes of those that are over."""
+    official.load()
+    scene_class = importlib.import_module("mani_skill.envs.scene").ManiSkillScene
+    task: Any = make_task("EnvReward/ManiSkill-PegInsertionSide-v0")
+    worlds = ManiSkillWorlds(task.official, 1, task.per_world)
+    born = []
+    for seed in range(2 * official._COLLECT_EVERY):
+        worlds.reset([0], [seed])
+        born.append(weakref.ref(worlds._envs[0].scene))
+    assert all(isinstance(scene(), scene_class | None) for scene in born)
+    assert sum(scene() is not None for scene in born) <= official._COLLECT_EVERY + 1
+    worlds.close()
 
 
 def test_kinematics_are_the_simulators() -> None:
