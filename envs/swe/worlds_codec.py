@@ -54,7 +54,7 @@ class Situation(NamedTuple):
     """Whether there is something to undo."""
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=512)  # some 30 KB each
 def edits_of(source: str) -> Edits | None:
     """Return the edits of a source; ``None`` where it cannot be parsed."""
     try:

@@ -125,11 +125,6 @@ class Assembly(MetaWorldTask):
         self.put_free(ids, drawn[:, :3])
         self.put(ids, "peg", drawn[:, 3:] - drawn.new_tensor((0.0, 0.0, 0.05)))
 
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
     def objects(self) -> tuple[Tensor, ...]:
         """Return the position of the nut's handle and the nut's orientation."""
         return self.site("RoundNut-8"), self.body_quat("RoundNut")

@@ -12,7 +12,6 @@ objects, as long as nothing touches what stands elsewhere in each episode. Where
 
 from __future__ import annotations
 
-import abc
 import copy
 import functools
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from envreward.task_spec import TaskSpec
 
 from .geometry import scipy_quat
 from .models import Vector, asset_folder, compile_model
+from .rewards import norm
 
 ACTION_SCALE_M = 0.01
 """How far the full action moves the mocap body along each axis in one step."""
@@ -64,6 +64,8 @@ class MetaWorldTask(SimTask):
     random_low: ClassVar[Vector]
     random_high: ClassVar[Vector]
     """Bounds of what is drawn for an episode: the official ``_random_reset_space``."""
+    radius_m: ClassVar[float]
+    """Distance of the object to the goal at which the task is done."""
     moved_bodies: ClassVar[tuple[str, ...]] = ()
     """Bodies without joints of their own that stand elsewhere in each episode; see `put`."""
     forward_at_reset: ClassVar[bool] = True
@@ -238,13 +240,20 @@ class MetaWorldTask(SimTask):
         sim.settle(ids, self.settle_rounds * self.frame_skip)
         self.init_tcp_pos[ids] = self.tcp_pos()[ids]
 
-    @abc.abstractmethod
     def place(self, ids: Tensor, drawn: Tensor) -> None:
-        """Put the objects of the worlds ``ids`` where the draw says; derived fields are computed afterwards."""
+        """Put the objects of the worlds ``ids`` where the draw says; derived fields are computed afterwards.
 
-    @abc.abstractmethod
+        Here: one free object, which is drawn first.
+        """
+        self.put_free(ids, drawn[:, :3])
+
     def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Set `goal_pos`, `obj_init_pos` and further memory of the worlds ``ids``; derived fields are up to date."""
+        """Set `goal_pos`, `obj_init_pos` and further memory of the worlds ``ids``; derived fields are up to date.
+
+        Here: the places of object and goal as they are drawn.
+        """
+        self.obj_init_pos[ids] = drawn[:, :3]
+        self.goal_pos[ids] = drawn[:, 3:]
 
     def put(self, ids: Tensor, body: str, pos: Tensor) -> None:
         """Let a body of `moved_bodies` stand at ``pos [k, 3]`` (in its parent's frame, m) in the worlds ``ids``."""
@@ -306,13 +315,13 @@ class MetaWorldTask(SimTask):
         """Return entries of the present observation, which the official reward reads, ``[N, stop - start]``."""
         return self.current[:, start:stop].clamp(self._low[start:stop], self._high[start:stop])
 
-    @abc.abstractmethod
     def objects(self) -> tuple[Tensor, ...]:
         """Return the observed object poses: position ``[N, 3]`` and quaternion ``[N, 4]``, for one object or two."""
+        return self.body("obj"), self.geom_quat("objGeom")
 
-    @abc.abstractmethod
     def achieved(self) -> Tensor:
-        """Return whether the official success test holds at this step, bool ``[N]``."""
+        """Return whether the official success test holds at this step, bool ``[N]``; here: object at goal."""
+        return norm(self.current[:, 4:7] - self.goal_pos) <= self.radius_m
 
     # Where things are.
 

@@ -72,6 +72,7 @@ class CoffeePush(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = mug_reward
+    radius_m = SUCCESS_M
     success_doc = "At some step the mug is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("coffee_push"), NULL)
 
@@ -84,18 +85,9 @@ class CoffeePush(MetaWorldTask):
     def _under_spout(self, drawn: Tensor) -> Tensor:
         return drawn[:, 3:]
 
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
     def objects(self) -> tuple[Tensor, ...]:
         """Return the mug's pose."""
         return self.body("obj"), self.geom_quat("mug")
-
-    def achieved(self) -> Tensor:
-        """Return whether the mug is at the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= SUCCESS_M
 
 
 class CoffeePull(CoffeePush):

@@ -60,6 +60,7 @@ class DialTurn(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = dial_turn_reward
+    radius_m = RADIUS_M
     success_doc = "At some step the dial's mark is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("dial_turn"), NULL)
 
@@ -75,10 +76,6 @@ class DialTurn(MetaWorldTask):
     def objects(self) -> tuple[Tensor, ...]:
         """Return the mark's position, and the orientation of the dial's foot."""
         return self._mark_pos(), self.body_quat("dial")
-
-    def achieved(self) -> Tensor:
-        """Return whether the mark is at the goal."""
-        return norm(self.current[:, 4:7] - self.goal_pos) <= RADIUS_M
 
     def _mark_pos(self) -> Tensor:
         turned = self.joint("knob_Joint_1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Mapping
 
 import torch
@@ -94,10 +93,6 @@ class _Faucet(MetaWorldTask):
         handle = self.site(self.handle_site)
         return handle + handle.new_tensor((0.0, 0.0, -0.01))
 
-    @abc.abstractmethod
-    def achieved(self) -> Tensor:
-        """Return whether the handle is turned."""
-
 
 class FaucetOpen(_Faucet):
     """Turn the handle to the right, seen from the robot."""
@@ -123,11 +118,8 @@ class FaucetClose(_Faucet):
     random_low = (-0.1, 0.8, 0.0)
     random_high = (0.1, 0.85, 0.0)
     expert: FunctionReward | None = faucet_close_reward
+    radius_m = RADIUS_M
     success_doc = "At some step the handle's end is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("faucet_close"), NULL)
     handle_site = "handleStartClose"
     goal_side = -1.0
-
-    def achieved(self) -> Tensor:
-        """Return whether the handle is closed."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= RADIUS_M

@@ -65,6 +65,7 @@ class HandInsert(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = hand_insert_reward
+    radius_m = RADIUS_M
     success_doc = "At some step the block is within 5 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("hand_insert"), NULL)
 
@@ -72,19 +73,6 @@ class HandInsert(MetaWorldTask):
         """Goals closer than 15 cm to the block (seen from above) are drawn again."""
         return norm(drawn[..., :2] - drawn[..., 3:5]) < 0.15
 
-    def place(self, ids: Tensor, drawn: Tensor) -> None:
-        """Put the block where the draw says."""
-        self.put_free(ids, drawn[:, :3])
-
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
     def objects(self) -> tuple[Tensor, ...]:
         """Return the block's pose."""
         return self.body("obj"), self.body_quat("obj")
-
-    def achieved(self) -> Tensor:
-        """Return whether the block is at the goal."""
-        return norm(self.current[:, 4:7] - self.goal_pos) <= RADIUS_M

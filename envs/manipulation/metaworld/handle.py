@@ -94,7 +94,7 @@ class _Handle(MetaWorldTask):
     goal_site: str
     start_m: float
     """Displacement of the handle at the start."""
-    radius_m: float
+    radius_m: ClassVar[float]
     """Distance along z that counts as success."""
 
     def place(self, ids: Tensor, drawn: Tensor) -> None:

@@ -95,25 +95,9 @@ class PickPlace(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = pick_place_reward
+    radius_m = SUCCESS_M
     success_doc = "At some step the puck is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("pick_place"), NULL)
-
-    def place(self, ids: Tensor, drawn: Tensor) -> None:
-        """Put the puck where the draw says."""
-        self.put_free(ids, drawn[:, :3])
-
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
-    def objects(self) -> tuple[Tensor, ...]:
-        """Return the puck's pose."""
-        return self.body("obj"), self.geom_quat("objGeom")
-
-    def achieved(self) -> Tensor:
-        """Return whether the puck is at the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= SUCCESS_M
 
 
 class PickPlaceWall(PickPlace):

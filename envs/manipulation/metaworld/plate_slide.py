@@ -71,6 +71,7 @@ class PlateSlide(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = plate_slide_reward
+    radius_m = SUCCESS_M
     success_doc = "At some step the plate is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("plate_slide"), NULL)
 
@@ -79,18 +80,9 @@ class PlateSlide(MetaWorldTask):
         self.put(ids, "puck_goal", drawn[:, 3:])
         self.sim.qpos[ids, 9:11] = drawn.new_tensor(self.start_at)
 
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the plate's nominal start and the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
     def objects(self) -> tuple[Tensor, ...]:
         """Return the plate's pose."""
         return self.geom("puck"), self.geom_quat("puck")
-
-    def achieved(self) -> Tensor:
-        """Return whether the plate is at the goal."""
-        return norm(self.current[:, 4:7] - self.goal_pos) <= SUCCESS_M
 
 
 _NOMINAL_START = position(

@@ -92,6 +92,7 @@ class Push(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = push_reward
+    radius_m = RADIUS_M
     success_doc = "At some step the puck is within 5 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("push"), NULL)
 
@@ -104,14 +105,6 @@ class Push(MetaWorldTask):
         self.obj_init_pos[ids] = self.settled_height(drawn[:, :2])
         self.goal_pos[ids] = self.settled_height(drawn[:, 3:5])
 
-    def objects(self) -> tuple[Tensor, ...]:
-        """Return the puck's pose."""
-        return self.body("obj"), self.geom_quat("objGeom")
-
-    def achieved(self) -> Tensor:
-        """Return whether the puck is at the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= RADIUS_M
-
 
 class PushWall(Push):
     """Push the puck around the wall to the goal."""
@@ -123,13 +116,10 @@ class PushWall(Push):
     random_high = (0.05, 0.65, 0.015, *goal_high)
     fields: Mapping[str, Field] = {**Push.fields, **LOW_WALL}
     expert: FunctionReward | None = push_wall_reward
+    radius_m = 0.07
     success_doc = "At some step the puck is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("push_wall"), NULL)
 
     def objects(self) -> tuple[Tensor, ...]:
         """Return the puck's pose."""
         return self.geom("objGeom"), self.geom_quat("objGeom")
-
-    def achieved(self) -> Tensor:
-        """Return whether the puck is at the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= 0.07

@@ -53,13 +53,10 @@ class PushBack(Push):
     random_low = (-0.1, 0.8, 0.02, *goal_low)
     random_high = (0.1, 0.85, 0.02, *goal_high)
     expert: FunctionReward | None = push_back_reward
+    radius_m = 0.07
     success_doc = "At some step the puck is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("push_back"), NULL)
 
     def objects(self) -> tuple[Tensor, ...]:
         """Return the puck's pose."""
         return self.geom("objGeom"), self.geom_quat("objGeom")
-
-    def achieved(self) -> Tensor:
-        """Return whether the puck is at the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= 0.07

@@ -46,19 +46,6 @@ class Reach(MetaWorldTask):
     success_doc = "At some step the tool centre point is within 5 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("reach"), NULL)
 
-    def place(self, ids: Tensor, drawn: Tensor) -> None:
-        """Put the puck where the draw says."""
-        self.put_free(ids, drawn[:, :3])
-
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
-    def objects(self) -> tuple[Tensor, ...]:
-        """Return the puck's pose."""
-        return self.body("obj"), self.geom_quat("objGeom")
-
     def achieved(self) -> Tensor:
         """Return whether the tool centre point is at the goal."""
         return norm(self.tcp_pos() - self.goal_pos) <= RADIUS_M

@@ -87,6 +87,7 @@ class ShelfPlace(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = shelf_place_reward
+    radius_m = 0.07
     success_doc = "At some step the block is within 7 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("shelf_place"), NULL)
 
@@ -99,11 +100,3 @@ class ShelfPlace(MetaWorldTask):
         """The goal is a site of the shelf."""
         self.obj_init_pos[ids] = self.settled_height(drawn[:, :2])
         self.goal_pos[ids] = self.site("goal")[ids]
-
-    def objects(self) -> tuple[Tensor, ...]:
-        """Return the block's pose."""
-        return self.body("obj"), self.geom_quat("objGeom")
-
-    def achieved(self) -> Tensor:
-        """Return whether the block is on the shelf."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= 0.07

@@ -66,6 +66,7 @@ class Soccer(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = soccer_reward
+    radius_m = RADIUS_M
     success_doc = "At some step the ball is within 7 cm of the middle of the soccer goal."
     behaviours: tuple[Behaviour, ...] = (scripted("soccer"), NULL)
 
@@ -74,16 +75,7 @@ class Soccer(MetaWorldTask):
         self.put(ids, "goal_whole", drawn[:, 3:])
         self.put_free(ids, drawn[:, :3])
 
-    def begin(self, ids: Tensor, drawn: Tensor) -> None:
-        """Take the goal from the draw."""
-        self.obj_init_pos[ids] = drawn[:, :3]
-        self.goal_pos[ids] = drawn[:, 3:]
-
     def objects(self) -> tuple[Tensor, ...]:
         """Return the ball's pose."""
         ball = self.id_of("body", "soccer_ball")
         return self.sim.xpos[:, ball], scipy_quat(self.sim.xmat[:, ball].reshape(-1, 3, 3))
-
-    def achieved(self) -> Tensor:
-        """Return whether the ball is in the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= RADIUS_M

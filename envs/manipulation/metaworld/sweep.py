@@ -86,6 +86,7 @@ class Sweep(MetaWorldTask):
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = sweep_reward
+    radius_m = RADIUS_M
     success_doc = "At some step the puck is within 5 cm of the goal."
     behaviours: tuple[Behaviour, ...] = (scripted("sweep"), NULL)
 
@@ -103,10 +104,6 @@ class Sweep(MetaWorldTask):
     def objects(self) -> tuple[Tensor, ...]:
         """Return the puck's pose."""
         return self.body("obj"), self.body_quat("obj")
-
-    def achieved(self) -> Tensor:
-        """Return whether the puck is at the goal."""
-        return norm(self.observed(4, 7) - self.goal_pos) <= RADIUS_M
 
 
 class SweepInto(Sweep):
