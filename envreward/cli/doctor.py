@@ -334,7 +334,7 @@ def _extras() -> Iterator[Check]:
         "classic": "CartPole and the like",
         "maniskill": "ManiSkill tasks",
         "metaworld": "Meta-World tasks",
-        "warp": "MuJoCo physics on a GPU: device=\"cuda\"",
+        "warp": 'MuJoCo physics on a GPU: device="cuda"',
     }
     offered = importlib.metadata.metadata("envreward").get_all("Provides-Extra") or []
     for extra in offered:
