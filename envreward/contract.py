@@ -203,8 +203,9 @@ def check_gymnasium(env_id: str) -> None:
     from envreward.gym_env import make_env
 
     env = gym.make(env_id) if env_id in gym.registry else make_env(env_id)
-    with warnings.catch_warnings():  # advice that Gymnasium's own robots do not follow either
-        for advice in ("observation space m(in|ax)imum value is -?infinity", "symmetric and normalized space"):
+    with warnings.catch_warnings():  # advice that published environments do not follow either
+        advices = ("observation space m(in|ax)imum value is -?infinity", "symmetric and normalized space")
+        for advice in (*advices, "maximum and minimum values are equal"):
             warnings.filterwarnings("ignore", message=f".*{advice}")
         check_env(env.unwrapped, skip_render_check=True)
     env.close()

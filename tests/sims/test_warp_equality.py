@@ -103,7 +103,6 @@ def test_humanoid_differs_by_its_solver_alone():
     assert largest > 1000.0
 
 
-@pytest.mark.filterwarnings("ignore:Constant.s. may be too high")  # Meta-World's policies of themselves
 @pytest.mark.parametrize("task", MANIPULATION)
 def test_manipulation_steps_as_in_mujoco(task):
     """One step of Meta-World with its scripted policy, grasp and push included, is nearly MuJoCo's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,5 +38,12 @@ def policy_of(name: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return the scripted policy: maps one observation ``[39]`` to an action ``[4]``, not clipped."""
     module = importlib.import_module(f"metaworld.policies.sawyer_{name}_v3_policy")
     found = [cls for cls in vars(module).values() if getattr(cls, "__module__", "") == module.__name__]
-    act: Callable[[np.ndarray], np.ndarray] = found[0]().get_action
+    get_action = found[0]().get_action
+
+    def act(obs: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():  # it warns that its action goes beyond what is then clipped
+            warnings.filterwarnings("ignore", message=r"Constant\(s\) may be too high")
+            action: np.ndarray = get_action(obs)
+        return action
+
     return act

@@ -15,7 +15,7 @@ from envreward import contract
 from envreward.envs.web.catalog import TASKS
 from envreward.envs.web.kit.task import BACKENDS, WebTask
 from envreward.envs.web.kit.world import WebWorld
-from envreward.errors import ConfigError, MissingExtraError, UnknownNameError
+from envreward.errors import MissingExtraError, UnknownNameError
 from envreward.registry import find_task_spec, make_task
 from envreward.task_spec import TaskSpec
 from envreward.vector_env import make_vector_env
@@ -139,12 +139,16 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         make_vector_env(ASGI[0], 1)
 
 
-def test_no_pictures_without_a_browser() -> None:
-    """Asked for a picture, the tree says who draws some."""
+def test_pictures_without_a_browser_are_of_words() -> None:
+    """Asked for a picture, the tree draws the page's words: other words after an action, another picture."""
     env = make_vector_env(TREE[0], 1, render_mode="rgb_array")
     env.reset(seed=0)
-    with pytest.raises(ConfigError, match="browser"):
-        env.render()
+    before, after = env.render(), None
+    assert before is not None and before[0].dtype.name == "uint8" and before[0].std() > 0
+    for _ in range(5):
+        env.step(env.action_space.sample())
+        after = env.render()
+    assert after is not None and after[0].shape == before[0].shape and (after[0] != before[0]).any()
     env.close()
 
 

@@ -25,7 +25,6 @@ def script_of(name):
     return policy_of(behaviour.act.args[0])
 
 
-@pytest.mark.filterwarnings("ignore:Constant.s. may be too high")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_task_equals_the_official_environment(name):
     """Same start and actions, random and scripted: state and observation at the reset, then observation, reward,

@@ -10,7 +10,6 @@ from .official import Official, batch
 from .test_exactness import TOLERANCE, script_of
 
 
-@pytest.mark.filterwarnings("ignore:Constant.s. may be too high")
 @pytest.mark.parametrize("name", ["drawer-close", "window-close", "door-lock", "handle-press"])
 def test_a_restarted_world_is_as_new_and_the_others_go_on(name):
     """After steps that moved the object, the start of some worlds is the official reset, whether it is restored, one

@@ -42,7 +42,6 @@ def move_fingers(task, official, delta):
             getattr(task.sim, field)[0, row] += torch.from_numpy(delta)
 
 
-@pytest.mark.filterwarnings("ignore:Constant.s. may be too high")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_reward_equals_the_official_one_wherever_the_object_is(name):
     """With observed hand, gripper and objects put anywhere, near the goal and the object's first place above all, and
