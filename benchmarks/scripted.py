@@ -9,8 +9,11 @@ side observes, for a whole episode. Successes must agree. Writes ``benchmarks/re
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,8 @@ class Settings:
 
 def compare(name: str, goals: int) -> dict[str, Any]:
     """Play the same episodes on both sides; return the successes of each."""
-    env = make_vector_env(f"MetaWorld-{name}", goals, reward="none", autoreset=False, num_threads=0)
+    torch.set_num_threads(1)
+    env = make_vector_env(f"MetaWorld-{name}", goals, reward="none", autoreset=False, num_threads=1)
     assert isinstance(env, SimVectorEnv) and isinstance(env.task, MetaWorldTask)
     env.reset(seed=0)
     uniform = torch.from_numpy(np.random.default_rng(1).random((goals, env.task.reset_noise_size)))
@@ -95,11 +99,11 @@ def table(found: dict[str, Any]) -> str:
 
 def main(settings: Settings) -> int:
     """Compare, print, write; return 0 if every episode has the same outcome on both sides."""
-    torch.set_num_threads(1)
     found: dict[str, Any] = {"goals": settings.goals, "rows": []}
-    for name in settings.tasks:
-        found["rows"].append(compare(name, settings.goals))
-        sys.stderr.write(json.dumps(found["rows"][-1]) + "\n")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")) as pool:
+        for row in pool.map(compare, settings.tasks, [settings.goals] * len(settings.tasks)):
+            found["rows"].append(row)
+            sys.stderr.write(json.dumps(row) + "\n")
     settings.output.mkdir(parents=True, exist_ok=True)
     (settings.output / "scripted.json").write_text(json.dumps(found, indent=1) + "\n")
     (settings.output / "scripted.md").write_text(table(found))
