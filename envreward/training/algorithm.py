@@ -12,7 +12,7 @@ from torch import Tensor
 from envreward.errors import ConfigError
 from envreward.task import Task
 
-from .config import Member, TrainingJob
+from .config import Member
 from .member_state import MemberState
 from .policy_io import PolicyForm
 from .rollout import Actor, Rollout
@@ -96,18 +96,6 @@ class Algorithm(Protocol):
     def policy(self, state: MemberState) -> tuple[PolicyForm, dict[str, Tensor]]:
         """Return a member's policy: its form and its tensors."""
         ...
-
-
-def make_algorithm(job: TrainingJob, task: Task) -> Algorithm:
-    """Return the algorithm of a population.
-
-    Raises:
-        ConfigError: It cannot work on the task, or not with these settings.
-    """
-    from .ppo_learner import PPO
-    from .sac_learner import SAC
-
-    return SAC(job, task) if job.trainer == "sac" else PPO(job, task)
 
 
 def vector_size(name: str, task: Task) -> int:

@@ -22,13 +22,14 @@ from envreward.episodes import EpisodeTracker
 from envreward.errors import InfraError, RewardRuntimeError, RewardTimeoutError
 from envreward.vector_env import TaskVectorEnv, make_vector_env
 
-from .algorithm import Learned, make_algorithm
+from .algorithm import Learned
 from .config import Member, MemberStatus, MetricRow, TrainingJob
 from .member_state import REPLAY, MemberState, stack_states, subset, unjoined, world_seeds
 from .reward_source import NoReward, RewardSource
 from .rollout import Rollout, collect, ended_returns
 from .running import Running, fresh_running
 from .statuses import status_of
+from .trainers import make_algorithm
 
 
 class Retired(NamedTuple):

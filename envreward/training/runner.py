@@ -200,7 +200,7 @@ def check_job(job: TrainingJob) -> None:
 
         require(job.trainer)
         return
-    from .algorithm import make_algorithm
+    from .trainers import make_algorithm
 
     make_algorithm(job, task)
 

@@ -16,7 +16,6 @@ from envreward.errors import EnvRewardError, InfraError, RewardError
 from envreward.registry import make_task
 from envreward.task import Task
 
-from .algorithm import make_algorithm
 from .checkpoint import CheckpointWriter, checkpoint_path, load_parts, open_checkpoint
 from .config import Member, MemberResult, MemberStatus, TrainingJob
 from .member_state import MemberState
@@ -25,6 +24,7 @@ from .plan import Plan
 from .policy_io import save_policy
 from .population import Population
 from .reward_source import RewardSource, open_reward
+from .trainers import make_algorithm
 
 _PR_SET_PDEATHSIG = 1
 

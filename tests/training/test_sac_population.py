@@ -15,7 +15,6 @@ from envreward.errors import ConfigError
 from envreward.evaluation import evaluate
 from envreward.fields import Field
 from envreward.registry import make_task
-from envreward.training.algorithm import make_algorithm
 from envreward.training.config import MetricRow, RacingConfig, SACConfig, TrainingJob
 from envreward.training.metrics import read_rows
 from envreward.training.policy_io import load_policy
@@ -24,6 +23,7 @@ from envreward.training.replay import FAULTED, FIRST, TERMINATED, TRUNCATED
 from envreward.training.rollout import Cutoff, Rollout
 from envreward.training.runner import check_job, run_training, start_training
 from envreward.training.sac_learner import SAC, _chunks
+from envreward.training.trainers import make_algorithm
 
 MIXED = {"a-s0": "expert", "b-s0": "sparse", "c-s0": "expert", "d-s0": "expert"}
 
