@@ -175,9 +175,7 @@ def summarise(task: str, rounds: list[Round], family: Family, num_envs: tuple[in
     pools = [name for name in rounds[0] if name.startswith("envpool")]
     row["over_envpool"] = ratio(ours, lambda r: max(r[p] for p in pools)) if pools else None
     bar = family.gymnasium_bars.get(task, family.gymnasium_bar)
-    met = [max(row[f"of_bare{n}"] for n in num_envs if n >= 256) >= family.bare_bar]
-    if not family.over_all:
-        met.append(row["over_gymnasium"] >= bar)
+    met = [max(row[f"of_bare{n}"] for n in num_envs if n >= 256) >= family.bare_bar, row["over_gymnasium"] >= bar]
     if row["over_envpool"] is not None:
         met.append(row["over_envpool"] >= 1.0)
     row["bars"] = {"of_bare": family.bare_bar, "over_gymnasium": bar, "over_envpool": 1.0}
@@ -205,7 +203,7 @@ def table(report: dict[str, Any]) -> str:
         cells = ["all, geometric mean", *[""] * (len(head) - 4), f"{mean:.2f}", "", verdict]
         lines.append("| " + " | ".join(cells) + " |")
     where = report["machine"]
-    together = ", as the geometric mean over all tasks" if family.over_all else ""
+    together = ", of each task and as their geometric mean" if family.over_all else ""
     own = "".join(f", {bar} times on {task}" for task, bar in family.gymnasium_bars.items())
     note = (
         f"Environment steps per second, {settings['threads']} threads, medians of {settings['rounds']} rounds of "
@@ -255,9 +253,7 @@ def main(settings: Settings) -> int:
     text = table(report)
     (settings.output / f"{settings.name}.md").write_text(text)
     sys.stdout.write("\n" + text)
-    ratios = [row["over_gymnasium"] for row in report["tasks"].values()]
-    together = not family.over_all or statistics.geometric_mean(ratios) >= family.gymnasium_bar
-    return 0 if together and all(row["met"] for row in report["tasks"].values()) else 1
+    return 0 if all(row["met"] for row in report["tasks"].values()) else 1
 
 
 if __name__ == "__main__":

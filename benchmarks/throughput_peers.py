@@ -47,7 +47,7 @@ class Family:
     gymnasium_bars: Mapping[str, float] = field(default_factory=dict)
     """Where a task has a bar of its own."""
     over_all: bool = False
-    """Whether the bar against Gymnasium is for the geometric mean over all tasks instead of for each."""
+    """Whether the geometric mean over all tasks is held against the bar too."""
 
 
 def robot_peer(robot: str, kind: str, num_envs: int) -> Peer:
