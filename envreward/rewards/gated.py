@@ -13,7 +13,7 @@ from torch import Tensor
 from envreward.errors import ConfigError
 
 from .function import RewardOutput
-from .parts import FieldReward, as_float, evaluate_part, part_memory, united
+from .parts import as_float, as_reward, evaluate_part, part_memory, united
 from .sequence import AnyReward, Flow, Memory
 
 
@@ -83,7 +83,7 @@ class GatedAccumulation:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the fields it reads."""
-        return united(*(_reward(level).parameters for level in self.levels))
+        return united(*(as_reward(level.reward).parameters for level in self.levels))
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Return the memory with which N worlds begin.
@@ -97,12 +97,13 @@ class GatedAccumulation:
             "held": torch.zeros(num_worlds, gates, dtype=torch.float64),
         }
         for level in self.levels:
-            memory |= part_memory(level.name, _reward(level), num_worlds)
+            memory |= part_memory(level.name, as_reward(level.reward), num_worlds)
         return memory
 
     def over(self, flow: Flow, memory: Memory, **state: Tensor) -> RewardOutput:
         """Compute the rewards ``[T, N]``; see `SequenceReward.over`."""
-        earned = [evaluate_part(level.name, _reward(level), flow, memory, state).total for level in self.levels]
+        parts = [(level.name, as_reward(level.reward)) for level in self.levels]
+        earned = [evaluate_part(name, reward, flow, memory, state).total for name, reward in parts]
         rewards = torch.stack([as_float(reward) for reward in earned], -1)
         weights = torch.tensor([level.weight for level in self.levels], dtype=rewards.dtype, device=rewards.device)
         reaches = rewards[..., :-1] >= _gates(self.levels, rewards)
@@ -159,10 +160,6 @@ def _anywhere_in_episode(flags: Tensor, flow: Flow) -> Tensor:
     for t in range(len(flags) - 2, -1, -1):  # ... and what later ones show
         found[t] |= found[t + 1] & ~flow.first[t + 1]
     return found
-
-
-def _reward(level: Level) -> AnyReward:
-    return FieldReward(level.reward) if isinstance(level.reward, str) else level.reward
 
 
 def _gates(levels: Sequence[Level], like: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class JudgeConfig:
     attempts: int = 2
     """How often a step is asked about before an unusable answer counts as none."""
     temperature: float = 0.0
+    """At which the model is sampled; 0 for the likeliest judgement."""
     max_chars: int = 8000
     """Longest text of a field that is shown; of longer ones the middle is left out."""
     min_letters: int = MIN_LETTERS

@@ -34,6 +34,11 @@ def as_float(values: Tensor) -> Tensor:
     return values if values.is_floating_point() else values.to(torch.float32)
 
 
+def as_reward(reward: str | AnyReward) -> AnyReward:
+    """Return the reward that is meant: a name stands for the value of that scalar field."""
+    return FieldReward(reward) if isinstance(reward, str) else reward
+
+
 def is_set(values: Tensor) -> Tensor:
     """Return flags, given as bool or as the floats 0 and 1, as bool; any value above one half counts as set."""
     return values if values.dtype == torch.bool else values > 0.5

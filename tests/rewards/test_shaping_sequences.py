@@ -11,18 +11,28 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from envreward.rewards import (
+    Clip,
+    Delta,
+    Ensemble,
     Flow,
     FunctionReward,
     GatedAccumulation,
+    KinestheticCombination,
     Level,
     Memory,
     Milestones,
+    MinForm,
+    PenalisedProgress,
     Potential,
     PotentialShaping,
+    PreferenceAsReward,
     RewardOutput,
     SequenceReward,
     VeRPO,
+    WeightedSum,
 )
+from envreward.rewards.machines import RewardMachine, Transition
+from envreward.rewards.novelty import EpisodicCount, EpisodicElliptical
 
 TESTS, GROUPS = 3, 2
 
@@ -33,7 +43,33 @@ def _half(progress: Tensor) -> RewardOutput:
 
 HALF = FunctionReward(("progress",), _half)
 ONCE = Milestones(weights=(1.0, 0.5, 0.25), base=HALF, misuse={"action_failed": -0.02})
+MIN_FORM = MinForm(base="progress", temperature=0.2)
+MACHINE = RewardMachine(
+    predicates={"far": "progress > 0.5", "good": "outcome", "all": "|milestones| > 1.5"},
+    transitions=(
+        Transition(source="begun", target="far", when="far & !good", reward=1.0),
+        Transition(source="far", target="begun", when="!far", reward=-0.5),
+        Transition(source="far", target="done", when="good | all", reward=3.0),
+    ),
+    start="begun",
+    ends=("done",),
+    shaping="value",
+)
 REWARDS: dict[str, SequenceReward] = {
+    "preference as reward": PreferenceAsReward(base=ONCE, references=(0.5, MIN_FORM, "outcome")),
+    "clip": Clip(base=ONCE, threshold=0.5),
+    "delta": Delta(base=ONCE, start=0.5),
+    "min-form": MIN_FORM,
+    "min-form of milestones": MinForm(base=ONCE, temperature=1e-3),
+    "penalised progress": PenalisedProgress(
+        progress=Delta(base="progress"), factors={"action_failed": 0.5}, multipliers=("outcome",), terminal=-1.0
+    ),
+    "kinesthetic combination": KinestheticCombination(parts={"a": MIN_FORM, "b": "progress"}),
+    "ensemble": Ensemble(members=(*[ONCE] * 10, MIN_FORM, Delta(base="progress")), combine="mean_minus_std"),
+    "weighted sum": WeightedSum(parts={"a": ONCE, "b": MIN_FORM}, weights={"a": 2.0}),
+    "reward machine": MACHINE,
+    "episodic count": EpisodicCount(fields=("progress", "milestones"), cell=0.25, buckets=64),
+    "episodic elliptical": EpisodicElliptical(fields=("progress", "milestones"), size=4),
     "shaping of a field": PotentialShaping(potential="progress", gamma=0.9, base=HALF),
     "shaping of two fields": PotentialShaping(
         potential=Potential(parameters=("progress", "outcome"), function=lambda progress, outcome: progress + outcome),
