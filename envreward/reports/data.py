@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from envreward.studies.budget import Spent
 from envreward.studies.config import StudyConfig
 from envreward.studies.records import Candidate, Evaluation, Status, Traces
+
+if TYPE_CHECKING:
+    from .judged import Judged
 
 ArmName: TypeAlias = Literal["winner", "expert", "sparse"]
 ARMS: tuple[ArmName, ...] = ("winner", "expert", "sparse")
@@ -68,6 +71,12 @@ class ReportData:
     """H.264 in an MP4 container."""
     video_note: str = ""
     """What the video shows, or why there is none."""
+    call_s: float | None = None
+    """Seconds per call of the winner's program on 1,024 states, from its verification."""
+    judged: Judged | None = None
+    """What judging the winner on episodes came to."""
+    judged_note: str = ""
+    """Why it was not judged on episodes."""
     notes: tuple[str, ...] = ()
     """More of what a reader must know before trusting the numbers."""
 

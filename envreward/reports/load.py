@@ -6,13 +6,14 @@ import datetime
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envreward.errors import EnvRewardError, UnknownNameError
 from envreward.studies.config import StudyConfig
 from envreward.studies.folder import RunFolder
 from envreward.studies.journal import Event
 from envreward.studies.lock import is_locked
-from envreward.studies.records import TrainedMember, best
+from envreward.studies.records import Candidate, TrainedMember, best
 from envreward.studies.store import StudyStore
 from envreward.studies.traces import traces_of
 from envreward.task import Task
@@ -21,15 +22,19 @@ from envreward.training.config import MetricRow
 from .data import ARMS, Arm, ArmName, ReportData, StudyState
 from .rerun import RECORDING, rerun_command
 
+if TYPE_CHECKING:
+    from .judged import Judged
+
 CURVE_POINTS = 50
 
 
-def load_report_data(run_dir: Path, *, film: bool = False) -> ReportData:
+def load_report_data(run_dir: Path, *, film: bool = False, judge: bool = False) -> ReportData:
     """Read a study's folder.
 
     Args:
         run_dir: The study's folder, whatever state the study is in.
         film: Film the winner's policy where no film of it is in the folder yet.
+        judge: Judge the winner's reward on episodes where that was not done yet and costs next to nothing.
 
     Raises:
         StudyError: The folder holds no readable study.
@@ -43,6 +48,9 @@ def load_report_data(run_dir: Path, *, film: bool = False) -> ReportData:
         task = _task(config.env_id)
         arms = tuple(_arm(name, [m for m in mine if m.role == name], folder, task) for name in ARMS)
         video, note = _video(folder, mine, film=film)
+        verified = store.verified().get(winner.id) if winner is not None else None
+        call_s = verified.time_per_call_s if verified is not None else None
+        judged, judged_note = _judged(folder, config, winner, mine, call_s, judge=judge)
         return ReportData(
             name=run_dir.resolve().name,
             config=config,
@@ -60,6 +68,9 @@ def load_report_data(run_dir: Path, *, film: bool = False) -> ReportData:
             commands=_commands(folder, config, state, stop_reason, mine),
             video_mp4=video,
             video_note=note,
+            call_s=call_s,
+            judged=judged,
+            judged_note=judged_note,
             notes=_notes(mine, config.final_seeds),
         )
 
@@ -152,6 +163,33 @@ def _video(folder: RunFolder, members: Sequence[TrainedMember], *, film: bool) -
     runs = sum(m.evaluation is not None for m in members if m.role == "winner")
     chosen = f"the policy of median fitness among {runs}" if runs > 1 else "the only policy"
     return path.read_bytes(), f"The designed reward at work: {chosen} (seed {member.seed}), in real time."
+
+
+def _judged(
+    folder: RunFolder,
+    config: StudyConfig,
+    winner: Candidate | None,
+    members: Sequence[TrainedMember],
+    call_s: float | None,
+    *,
+    judge: bool,
+) -> tuple[Judged | None, str]:
+    """Return what judging the winner came to, or why there is nothing."""
+    from .judged import judge_winner, read_judged, why_not
+
+    if winner is None:
+        return None, ""
+    kept = read_judged(folder, winner)
+    if kept is not None or not judge:
+        return kept, ""
+    median = median_policy(members)
+    if median is None:
+        return None, "no policy has been trained with it on a fresh seed"
+    others = {m.role: m for m in members if m.role != "winner" and m.evaluation is not None}
+    try:
+        return judge_winner(folder, config, winner, [median, *others.values()], call_s), ""
+    except (EnvRewardError, OSError) as error:
+        return None, why_not(error)
 
 
 def _commands(

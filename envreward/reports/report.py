@@ -39,7 +39,7 @@ COLUMNS = (
 )
 
 
-def write_report(run_dir: Path, *, video: bool = True) -> Path:
+def write_report(run_dir: Path, *, video: bool = True, judge: bool | None = None) -> Path:
     """Write ``report.html`` into a study's folder from its record, whatever state the study is in.
 
     Beside it go the film and, where a language model was asked, its answers as ``recording.jsonl``.
@@ -48,6 +48,8 @@ def write_report(run_dir: Path, *, video: bool = True) -> Path:
         run_dir: The study's folder.
         video: Film the winner's policy first, where no film of it is there yet. A machine that cannot render
             costs the report its film, not more: the report says why.
+        judge: Judge the winner's reward on episodes first, where that was not done and episodes cost next to nothing;
+            by default where it is filmed.
 
     Returns:
         The file's path.
@@ -61,7 +63,7 @@ def write_report(run_dir: Path, *, video: bool = True) -> Path:
     with StudyStore.open(run_dir) as store:
         export_recording(store)
     path = run_dir / FILE_NAME
-    text = render_report(load_report_data(run_dir, film=video))
+    text = render_report(load_report_data(run_dir, film=video, judge=video if judge is None else judge))
     partial = path.with_suffix(".html.partial")
     partial.write_text(text, encoding="utf-8", errors="replace")  # a model may write half a surrogate pair
     os.replace(partial, path)
@@ -71,6 +73,8 @@ def write_report(run_dir: Path, *, video: bool = True) -> Path:
 def render_report(data: ReportData) -> str:
     """Return the report as one HTML document."""
     import jinja2
+
+    from .trust import trust
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -96,6 +100,7 @@ def render_report(data: ReportData) -> str:
         script_hash=digest,
         figures=_figures(data),
         parent=_parent(data),
+        trust=trust(data),
         statuses=data.status_counts(),
         evaluated=Status.EVALUATED,
         tiles=tiles(data),
