@@ -26,6 +26,8 @@ State: TypeAlias = Mapping[str, Any]
 """Field values by name: a tensor ``[N, *shape]``, or ``list[str]`` of length N for text fields."""
 
 PREV = "prev_"
+MEMORY = "memory"
+"""No field may be called so: to a reward program it is what it remembers (see `envreward.rewards.program`)."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from envreward.rewards.trial import WHOLE_TRIAL
 from envreward.sandbox import Limits, Sandbox
 
 from .correlation import area_under_curve, pearson, spearman
-from .rescoring_job import ANSWER, JOB, REWARDS, STATES, RescoringJob, read_answer
+from .rescoring_job import ANSWER, JOB, REWARDS, STATES, RescoringJob, batches, read_answer
 from .rollouts import Episode, Joined, Rollouts, join
 
 START_S = 120.0
@@ -123,9 +123,10 @@ def rescore_program(
     state = _as_declared(joined.state, rollouts.header.fields)
     folder = folder.resolve()
     save_file({name: value.contiguous() for name, value in state.items()}, folder / STATES)
-    (folder / JOB).write_text(job.to_json(program, rollouts.header.fields))
+    (folder / JOB).write_text(job.to_json(program, rollouts.header.fields, joined.lengths))
     rows = sum(joined.lengths)
-    _run(sandbox, folder, job, rows)
+    calls = len(batches(joined.lengths, job.rows)) if program.remembers else -(-rows // job.rows)
+    _run(sandbox, folder, job, rows, calls)
     return _split(played, _read_output(folder, rows), joined.lengths)
 
 
@@ -187,8 +188,7 @@ def _split(episodes: Sequence[Episode], output: RewardOutput, lengths: list[int]
     ]
 
 
-def _run(sandbox: Sandbox, folder: Path, job: RescoringJob, rows: int) -> None:
-    calls = -(-rows // job.rows)
+def _run(sandbox: Sandbox, folder: Path, job: RescoringJob, rows: int, calls: int) -> None:
     process = sandbox.start(
         [sys.executable, "-m", "envreward.agents.rescoring_job", str(folder)],
         workdir=folder,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -44,12 +44,16 @@ class RescoringJob:
     memory_bytes: int = 1024**3
     """Memory that the program may add."""
 
-    def to_json(self, program: RewardProgram, fields: Mapping[str, Field]) -> str:
-        """Return what the sandboxed process is to do; of the fields, only those that the program reads."""
+    def to_json(self, program: RewardProgram, fields: Mapping[str, Field], lengths: Sequence[int]) -> str:
+        """Return what the sandboxed process is to do; of the fields, only those that the program reads.
+
+        Of the episodes it is told the lengths if the program has a memory, which begins anew with each.
+        """
         read = {name if name in fields else name.removeprefix(PREV) for name in program.parameters}
         declared = {name: {"shape": fields[name].shape, "dtype": fields[name].dtype} for name in sorted(read)}
         limits = {"rows": self.rows, "timeout_s": self.timeout_s, "memory_bytes": self.memory_bytes}
-        return json.dumps({"source": program.source, "fields": declared, **limits})
+        told = {"lengths": [*lengths]} if program.remembers else {}
+        return json.dumps({"source": program.source, "fields": declared, **limits, **told})
 
 
 def main(folder: Path) -> None:
@@ -75,6 +79,8 @@ def _compute(
     program: RewardProgram, fields: Mapping[str, Field], states: Mapping[str, Tensor], job: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """Return the total, under an empty name, and the components, float32 ``[R]`` each."""
+    if program.remembers:
+        return _compute_in_order(program, fields, states, job)
     number = len(next(iter(states.values())))
     some = torch.linspace(0, number - 1, min(number, _TRIED)).round().to(torch.int64)
     limits = {"timeout_s": job["timeout_s"], "memory_bytes": job["memory_bytes"]}
@@ -90,6 +96,60 @@ def _compute(
             for name, column in {"": output.total, **output.components}.items():
                 parts.setdefault(name, []).append(column.clone())
     return {name: torch.cat(columns) for name, columns in parts.items()}
+
+
+def _compute_in_order(
+    program: RewardProgram, fields: Mapping[str, Field], states: Mapping[str, Tensor], job: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return the same of a program with memory: episodes run side by side, as worlds that begin together."""
+    limits = {"timeout_s": job["timeout_s"], "memory_bytes": job["memory_bytes"]}
+    plan = batches(job["lengths"], job["rows"])
+    steps = min(min(job["lengths"]), max(_TRIED // len(plan[0]), 1))
+    tried = _side_by_side(plan[0])[:steps]
+    begins = torch.zeros(tried.shape, dtype=torch.bool)
+    begins[0] = True
+    run_trial(program, fields, {n: values[tried.flatten()] for n, values in states.items()}, first=begins, **limits)
+    parts: dict[str, list[Tensor]] = {}
+    capacity = max(_side_by_side(batch).numel() for batch in plan)
+    with RewardWorker(program, fields, capacity, memory_bytes=job["memory_bytes"]) as worker:
+        for batch in plan:
+            rows = _side_by_side(batch)
+            for name, inputs in worker.inputs.items():
+                inputs[: rows.numel()] = states[name][rows.flatten()]
+            worker.first[: rows.numel()] = (torch.arange(len(rows)) == 0).repeat_interleave(rows.shape[1])
+            worker.submit(rows.numel(), rows.shape[1])
+            output = worker.result(job["timeout_s"])
+            for name, column in {"": output.total, **output.components}.items():
+                table = column.view(rows.shape).clone()  # the next call writes where these lie
+                parts.setdefault(name, []).extend(table[: span.length, world] for world, span in enumerate(batch))
+    return {name: torch.cat(columns) for name, columns in parts.items()}
+
+
+class Span(NamedTuple):
+    """Where an episode lies among the rows of all."""
+
+    start: int
+    length: int
+
+
+def batches(lengths: Sequence[int], rows: int) -> list[list[Span]]:
+    """Return episodes in groups, in order, that take about ``rows`` rows each when they are run side by side."""
+    found: list[list[Span]] = [[]]
+    start = longest = 0
+    for length in lengths:
+        longest = max(longest, length)
+        if found[-1] and longest * (len(found[-1]) + 1) > rows:
+            found.append([])
+            longest = length
+        found[-1].append(Span(start, length))
+        start += length
+    return found
+
+
+def _side_by_side(batch: Sequence[Span]) -> Tensor:
+    """Return the rows of episodes as steps of worlds, int64 ``[T, N]``; shorter ones stay at their last step."""
+    start, length = torch.tensor(batch).unbind(1)
+    return start + torch.minimum(torch.arange(int(length.max())).unsqueeze(1), length - 1)
 
 
 def read_answer(text: str) -> list[str]:

@@ -64,6 +64,8 @@ def describe(verdict: Verdict, file: str, env_id: str) -> list[str]:
     if verdict.status == "ok":
         lines = [f"ok: {file} can be trained on in {env_id}", f"  reads       {', '.join(verdict.parameters)}"]
         lines.append(f"  components  {', '.join(verdict.components) or 'none'}")
+        if verdict.remembers:
+            lines.append("  memory      run step by step, in time order, with 16 numbers per world")
         if verdict.time_per_call_s is not None:
             lines.append(f"  time        {verdict.time_per_call_s * 1e3:.2f} ms per call on {verdict.rows} states")
         return lines + [f"  note        {warning}" for warning in verdict.warnings]

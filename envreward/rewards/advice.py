@@ -46,7 +46,7 @@ _STATEMENTS: dict[type[ast.AST], tuple[str, str]] = {
     ast.ClassDef: ("a class is not allowed.", "Write plain functions at the top level of the program."),
     ast.Try: ("`try` is not allowed: it hides mistakes.", "Compute so that nothing can fail, e.g. with clamp."),
     ast.Raise: ("`raise` is not allowed.", "Compute a reward for every state."),
-    ast.Global: ("`global` is not allowed: a reward has no memory.", "Compute from the parameters alone."),
+    ast.Global: ("`global` is not allowed: nothing is kept between calls.", "Compute from the parameters alone."),
     ast.Nonlocal: ("`nonlocal` is not allowed.", "Return the value from the inner function."),
     ast.Delete: ("`del` is not needed.", "Remove it."),
     ast.NamedExpr: ("`:=` is not allowed.", "Assign on a line of its own."),

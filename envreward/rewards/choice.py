@@ -10,7 +10,7 @@ from envreward.errors import ConfigError
 from envreward.fields import Field
 from envreward.task_spec import TaskSpec
 
-from .function import FunctionReward, RewardFunction
+from .function import FunctionReward
 from .sequence import AnyReward
 
 RewardChoice: TypeAlias = Literal["expert", "sparse", "none"] | str | Path | AnyReward | None
@@ -56,7 +56,14 @@ def choose_reward(task: RewardedTask, reward: RewardChoice = None) -> AnyReward 
             named = ", ".join(["expert", "sparse", *task.rewards])
             raise ConfigError(f"reward {str(reward)!r} is neither a file nor one of {named}, none")
         from .program import RewardProgram
+        from .remembering import RememberingProgram
 
-        program: RewardFunction = RewardProgram.from_source(path.read_text(), task.fields)
-        return program
+        program = RewardProgram.from_source(path.read_text(), task.fields)
+        return RememberingProgram(program) if program.remembers else program
+    if getattr(reward, "remembers", False):  # a program, which is not imported for every other reward
+        from .program import RewardProgram
+        from .remembering import RememberingProgram
+
+        assert isinstance(reward, RewardProgram)
+        return RememberingProgram(reward)
     return reward

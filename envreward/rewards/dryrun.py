@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from envreward.errors import RewardCrashError, RewardError, RewardTimeoutError
 from envreward.fields import Field
 from envreward.registry import make_task
 
 from .program import RewardProgram
-from .states import collect_states
+from .states import States, collect_steps
 from .trial import run_trial
 
 SETTINGS, RESULTS = "dryrun.json", "trials.jsonl"
@@ -34,7 +33,7 @@ def main(folder: Path) -> None:
     fields = make_task(settings["env_id"]).fields
     programs = {key: RewardProgram.from_source(source, fields) for key, source in settings["programs"].items()}
     names = sorted({name for program in programs.values() for name in program.parameters})
-    states = collect_states(settings["env_id"], names, settings["rows"])
+    states = collect_steps(settings["env_id"], names, settings["rows"])
     with open(folder / RESULTS, "a") as results:
         for key, program in programs.items():
             results.write(json.dumps({"key": key, **_try(program, fields, states, settings)}) + "\n")
@@ -42,12 +41,12 @@ def main(folder: Path) -> None:
 
 
 def _try(
-    program: RewardProgram, fields: Mapping[str, Field], states: Mapping[str, Tensor], settings: Mapping[str, Any]
+    program: RewardProgram, fields: Mapping[str, Field], states: States, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
+    limits = {name: settings[name] for name in ("timeout_s", "memory_bytes")}
+    values = {name: rows[: None if program.remembers else settings["rows"]] for name, rows in states.values.items()}
     try:
-        trial = run_trial(
-            program, fields, states, timeout_s=settings["timeout_s"], memory_bytes=settings["memory_bytes"]
-        )
+        trial = run_trial(program, fields, values, first=states.first.view(-1, states.worlds), **limits)
     except RewardError as error:
         return {"status": _status(error), "reason": str(error), "line": error.line}
     return {"status": "ok", "reason": "", "line": None, **dataclasses.asdict(trial)}

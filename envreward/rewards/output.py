@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,19 @@ from .function import RewardOutput
 
 MAX_COMPONENTS = 32
 MAX_NAME = 64
+MEMORY_SIZE = 16
+"""Numbers that a program with memory keeps of each world."""
 
 _FIX = 'Return a pair: the total [N] and a dict of its parts, e.g. `return total, {"reach": reach}`.'
+_STEP_FIX = f"Return three: total [N], the dict of its parts, and the new memory [N, {MEMORY_SIZE}]; or drop `memory`."
+
+
+class StepOutput(NamedTuple):
+    """What a program with memory returns for one step of N worlds."""
+
+    reward: RewardOutput
+    memory: Tensor
+    """What it will remember in the next step, float32 ``[N, 16]``."""
 
 
 def as_output(result: Any, num_envs: int) -> RewardOutput:
@@ -24,7 +35,9 @@ def as_output(result: Any, num_envs: int) -> RewardOutput:
         RewardRuntimeError: It is not a pair of a number per world and a dict of named ones.
     """
     if not isinstance(result, tuple) or len(result) != 2:
-        raise RewardRuntimeError(f"it returned {_kind(result)}, not (total, components).", fix=_FIX)
+        three = isinstance(result, tuple) and len(result) == 3
+        fix = f"{_FIX} To keep a memory, take a parameter `memory` too." if three else _FIX
+        raise RewardRuntimeError(f"it returned {_kind(result)}, not (total, components).", fix=fix)
     total, components = result
     if not isinstance(components, dict):
         raise RewardRuntimeError(f"its second result is {_kind(components)}, not a dict of components.", fix=_FIX)
@@ -36,6 +49,41 @@ def as_output(result: Any, num_envs: int) -> RewardOutput:
         fix = "Compute it from float tensors, or end with .float()."
         raise RewardRuntimeError(f"the total is {str(total.dtype)[6:]}, not float.", fix=fix)
     return RewardOutput(total, {k: _per_world(f"component `{k}`", v, num_envs) for k, v in components.items()})
+
+
+def as_step(result: Any, num_envs: int) -> StepOutput:
+    """Check the form of what a reward program with memory returned for one step of ``num_envs`` worlds.
+
+    Raises:
+        RewardRuntimeError: It is not a pair as for `as_output` and a memory ``[N, 16]`` of floats.
+    """
+    if not isinstance(result, tuple) or len(result) != 3:
+        raise RewardRuntimeError(f"it returned {_kind(result)}, not (total, components, memory).", fix=_STEP_FIX)
+    memory = result[2]
+    if not isinstance(memory, Tensor):
+        raise RewardRuntimeError(f"its memory is {_kind(memory)}, not a tensor [N, {MEMORY_SIZE}].", fix=_STEP_FIX)
+    if tuple(memory.shape) != (num_envs, MEMORY_SIZE):
+        raise RewardRuntimeError(
+            f"its memory has shape {_shape(memory, num_envs)}, not [N, {MEMORY_SIZE}].",
+            fix="Build it column by column: new = memory.clone(); new[:, 0] = ...; return total, parts, new.",
+        )
+    if not memory.is_floating_point():
+        raise RewardRuntimeError(f"its memory is {str(memory.dtype)[6:]}, not float.", fix="End with .float().")
+    return StepOutput(as_output(result[:2], num_envs), memory.to(torch.float32))
+
+
+def check_memory(memory: Tensor) -> None:
+    """Check that what a program remembers are finite numbers.
+
+    Raises:
+        RewardRuntimeError: Some are not; the message says in which columns.
+    """
+    if not bool(torch.isfinite(memory.sum(dtype=torch.float64))):
+        columns = (~torch.isfinite(memory)).any(0).nonzero()[:, 0].tolist()
+        raise RewardRuntimeError(
+            f"its memory is not finite (NaN or infinite) in column {', '.join(map(str, columns))}.",
+            fix="Guard divisions, logarithms and roots with clamp(min=1e-6); bound what grows with every step.",
+        )
 
 
 def check_names(names: Any) -> None:

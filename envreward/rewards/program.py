@@ -2,6 +2,11 @@
 
 Making one parses the source and checks it against the rules and the task's fields, and never runs a line of it.
 Calling one runs it: do so only inside a sandbox.
+
+A program may have one more parameter, ``memory``: float32 ``[N, 16]``, zeros in an episode's first step. Then it
+returns three things, the third the memory that it gets in the next step, and is run step by step in time order
+(`envreward.rewards.remembering` makes a reward of sequences of it). It stays a pure function: all that it remembers
+passes through that one tensor.
 """
 
 from __future__ import annotations
@@ -16,12 +21,12 @@ from typing import Any
 from torch import Tensor
 
 from envreward.errors import RewardCrashError, RewardError, RewardParseError, RewardRejectedError, RewardRuntimeError
-from envreward.fields import Field, readable_fields
+from envreward.fields import MEMORY, Field, readable_fields
 
 from . import advice
 from .compiler import FILENAME, compile_program
 from .function import RewardOutput
-from .output import as_output
+from .output import StepOutput, as_output, as_step
 from .parse import FUNCTION_NAME, extract_source, parse_source
 from .rules import Violation, check_rules
 
@@ -38,6 +43,13 @@ class RewardProgram:
     """Names of the fields it reads, in the order of its parameters."""
     function: str = FUNCTION_NAME
     """Name of the reward function in the source."""
+    memory_at: int | None = None
+    """Place of ``memory`` among the function's parameters; ``None`` for a program that remembers nothing."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it has a memory: then it is run with `step`, else by calling it."""
+        return self.memory_at is not None
 
     @classmethod
     def from_answer(cls, answer: str, fields: Mapping[str, Field]) -> RewardProgram:
@@ -80,13 +92,32 @@ class RewardProgram:
             RewardRuntimeError: It raised, or returned something other than ``(total, components)``; the line is given.
             RewardCrashError: It ran out of memory.
         """
+        if self.remembers:
+            raise TypeError("a program with memory is run step by step, in time order")
+        return as_output(self._run([state[name] for name in self.parameters]), _batch_size(state))
+
+    def step(self, memory: Tensor, **state: Tensor) -> StepOutput:
+        """Run a program with memory on one step of N worlds. Only inside a sandbox.
+
+        Args:
+            memory: What it returned for the step before, float32 ``[N, 16]``; zeros in an episode's first step.
+            **state: Field values ``[N, ...]``.
+
+        Raises:
+            RewardRuntimeError: It raised, or returned something other than ``(total, components, memory)``.
+            RewardCrashError: It ran out of memory.
+        """
+        arguments = [state[name] for name in self.parameters]
+        arguments.insert(len(arguments) if self.memory_at is None else self.memory_at, memory)
+        return as_step(self._run(arguments), len(memory))
+
+    def _run(self, arguments: list[Tensor]) -> Any:
         try:
-            result = self._compiled(*(state[name] for name in self.parameters))
+            return self._compiled(*arguments)
         except RewardError:
             raise
         except Exception as error:  # boundary: whatever a program raises is its own failure
             raise _runtime_error(error) from None
-        return as_output(result, _batch_size(state))
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:
@@ -102,9 +133,12 @@ def check_source(source: str, fields: Mapping[str, Field]) -> tuple[RewardProgra
     """
     tree = parse_source(source)
     function = _entry(tree)
-    violations = check_rules(tree) + _check_parameters(function, fields) + _check_returns(function)
-    parameters = tuple(a.arg for a in [*function.args.posonlyargs, *function.args.args])
-    return RewardProgram(source, parameters, function.name), sorted(violations, key=lambda v: v.line or 0)
+    names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
+    memory_at = names.index(MEMORY) if MEMORY in names else None
+    violations = check_rules(tree) + _check_parameters(function, fields) + _check_returns(function, memory_at)
+    parameters = tuple(name for name in names if name != MEMORY)
+    program = RewardProgram(source, parameters, function.name, memory_at)
+    return program, sorted(violations, key=lambda v: v.line or 0)
 
 
 def rejection(violations: list[Violation]) -> RewardRejectedError:
@@ -148,7 +182,8 @@ def _check_parameters(function: ast.FunctionDef, fields: Mapping[str, Field]) ->
     if arguments.defaults:
         fix = "Every parameter is a field; put constants into the body."
         found.append(Violation(function.lineno, "parameters cannot have default values.", fix))
-    for argument in [*arguments.posonlyargs, *arguments.args]:
+    named = [argument for argument in [*arguments.posonlyargs, *arguments.args] if argument.arg != MEMORY]
+    for argument in named:
         name = argument.arg
         if name not in known:
             fix = advice.for_name(name, known) or f"The fields are: {', '.join(n for n in known if n in fields)}."
@@ -156,24 +191,31 @@ def _check_parameters(function: ast.FunctionDef, fields: Mapping[str, Field]) ->
         elif known[name].dtype == "str":
             fix = "Use fields that hold numbers."
             found.append(Violation(argument.lineno, f"`{name}` holds text, which programs cannot read.", fix))
-    if not (arguments.posonlyargs or arguments.args):
+    if not named:
         fix = f"The fields are: {', '.join(n for n in known if n in fields)}."
         found.append(Violation(function.lineno, "the function reads no field.", fix))
     return found
 
 
-def _check_returns(function: ast.FunctionDef) -> list[Violation]:
-    """Check what can be seen of the returned form: a pair of the total and a dict of components."""
-    fix = 'Return a pair: the total [N] and a dict of its parts, e.g. `return total, {"reach": reach}`.'
+def _check_returns(function: ast.FunctionDef, memory_at: int | None) -> list[Violation]:
+    """Check what can be seen of the returned form: total and components, and the memory exactly where it is taken."""
+    if memory_at is None:
+        size, form = 2, "(total, components)"
+        fix = 'Return a pair: the total [N] and a dict of its parts, e.g. `return total, {"reach": reach}`.'
+    else:
+        size, form = 3, "(total, components, memory)"
+        fix = 'With the parameter `memory`, return three, e.g. `return total, {"reach": reach}, new_memory`.'
     returns = [n for n in _own_statements(function) if isinstance(n, ast.Return)]
     if not returns:
         return [Violation(function.lineno, f"`{function.name}` returns nothing.", fix)]
     found = []
     for node in returns:
         value = node.value
-        pair = isinstance(value, ast.Tuple) and len(value.elts) == 2
-        if not pair and not isinstance(value, ast.Call | ast.Name | ast.IfExp | ast.Subscript):
-            found.append(Violation(node.lineno, f"`{function.name}` must return (total, components).", fix))
+        whole = isinstance(value, ast.Tuple) and len(value.elts) == size
+        if not whole and not isinstance(value, ast.Call | ast.Name | ast.IfExp | ast.Subscript):
+            three = memory_at is None and isinstance(value, ast.Tuple) and len(value.elts) == 3
+            more = f" To keep a memory, add the parameter `{MEMORY}`." if three else ""
+            found.append(Violation(node.lineno, f"`{function.name}` must return {form}.", fix + more))
     return found
 
 

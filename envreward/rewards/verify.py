@@ -46,6 +46,8 @@ class Verdict:
     """Every rule that a rejected program breaks."""
     parameters: tuple[str, ...] = ()
     """Fields that it reads."""
+    remembers: bool = False
+    """Whether it has a memory."""
     components: tuple[str, ...] = ()
     time_per_call_s: float | None = None
     """Median time of one call on ``rows`` states, inside the sandbox."""
@@ -117,7 +119,7 @@ def check_statically(answer: str, fields: Mapping[str, Any]) -> Verdict:
         return Verdict(
             status="rejected", reason=str(refusal), source=source, line=refusal.line, violations=tuple(violations)
         )
-    return Verdict(status="ok", source=source, parameters=program.parameters)
+    return Verdict(status="ok", source=source, parameters=program.parameters, remembers=program.remembers)
 
 
 def _try_all(
@@ -193,6 +195,7 @@ def _merge(verdict: Verdict, trial: Mapping[str, Any]) -> Verdict:
         source=verdict.source,
         line=trial["line"],
         parameters=verdict.parameters,
+        remembers=verdict.remembers,
         components=tuple(trial["components"]) if passed else (),
         time_per_call_s=trial["time_per_call_s"] if passed else None,
         rows=trial["rows"] if passed else None,

@@ -5,6 +5,10 @@ total and components from shared memory: a call costs two pipe messages and no c
 that torch need not be imported again, and locked up before the program runs (see `jail`): a program that
 hangs is killed, one that eats memory dies, and neither reaches the trainer or its neighbours. What comes back over the
 pipe is JSON, checked field by field; nothing is unpickled.
+
+A program with memory is run step by step, T times for a rollout. The loop over time is in its process too: what it
+remembers and where episodes begin go through shared memory as well, so that a rollout is one message each way all the
+same.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,10 +34,11 @@ from envreward.fields import Field, resolve, torch_dtype
 
 from .function import RewardOutput
 from .jail import lock_up
-from .output import MAX_COMPONENTS, check_finite, check_names
+from .output import MAX_COMPONENTS, MEMORY_SIZE, check_finite, check_memory, check_names
 from .program import RewardProgram
 
-_REQUEST = struct.Struct("=q")
+_REQUEST = struct.Struct("=qq")
+"""Rows, and how many of them are one step's; 0 for a program without memory."""
 _REPLY = struct.Struct("=I")
 _MAX_REPLY = 64 * 1024
 _ALIGNMENT = 64
@@ -44,6 +49,11 @@ class RewardWorker:
 
     inputs: dict[str, Tensor]
     """Shared tensors ``[capacity, *shape]``, one per parameter, in the field's dtype (float32, bool, int64)."""
+    first: Tensor
+    """For programs with memory: whether a row is its episode's first step, bool ``[capacity]``."""
+    memory: Tensor
+    """For programs with memory: what it remembers of each world, float32 ``[capacity, 16]``; brought up to date by each
+    call that succeeds."""
 
     def __init__(
         self,
@@ -62,9 +72,11 @@ class RewardWorker:
             memory_bytes: Memory that the process may add to what it is forked with.
         """
         self.program, self.capacity = program, capacity
-        self.inputs, self._outputs, self._memory = _allocate(program, fields, capacity)
+        self._shared = _allocate(program, fields, capacity)
+        self.inputs, self._outputs = self._shared.inputs, self._shared.outputs
+        self.first, self.memory = self._shared.first, self._shared.memory
         self._names: tuple[str, ...] | None = None
-        self._rows = 0
+        self._rows = self._worlds = 0
         request_read, self._request = os.pipe()
         self._reply, reply_write = os.pipe()
         self._owner = os.getpid()
@@ -73,27 +85,36 @@ class RewardWorker:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._pid: int | None = os.fork()
         if self._pid == 0:
-            _serve(program, self.inputs, self._outputs, (request_read, reply_write, self._owner), memory_bytes)
+            _serve(program, self._shared, (request_read, reply_write, self._owner), memory_bytes)
         os.close(request_read)
         os.close(reply_write)
 
-    def submit(self, n: int) -> None:
+    def submit(self, n: int, worlds: int = 0) -> None:
         """Start evaluating the first ``n`` rows of ``inputs``; returns at once. Collect `result` before the next one.
+
+        Args:
+            n: Rows.
+            worlds: Ignored but for a program with memory: the rows are ``n / worlds`` steps of so many worlds, one step
+                after another, the first of which follows on what is in `memory`.
 
         Raises:
             RewardCrashError: The process is gone.
         """
         if not 0 < n <= self.capacity:
             raise ValueError(f"rows must be in 1..{self.capacity}, got {n}")
+        if not self.program.remembers:
+            worlds = 0
+        elif worlds < 1 or n % worlds:
+            raise ValueError(f"{n} rows are no whole number of steps of {worlds} worlds")
         if self._rows:
             raise RuntimeError("the last submit's result has not been collected")
         if self._pid is None:
             raise RewardCrashError("its process has ended.")
         try:
-            os.write(self._request, _REQUEST.pack(n))
+            os.write(self._request, _REQUEST.pack(n, worlds))
         except BrokenPipeError:
             raise self._crash() from None
-        self._rows = n
+        self._rows, self._worlds = n, worlds
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Wait for the rewards of the last `submit`.
@@ -127,6 +148,8 @@ class RewardWorker:
             )
         output = RewardOutput(self._outputs[0, :n], {k: self._outputs[i, :n] for i, k in enumerate(names, 1)})
         check_finite(output)
+        if self._worlds:
+            check_memory(self.memory[: self._worlds])
         return output
 
     def close(self) -> None:
@@ -181,26 +204,37 @@ class RewardWorker:
         return RewardCrashError(f"its process died ({how}).", fix="Make no tensor larger than [N, k].")
 
 
-def _allocate(
-    program: RewardProgram, fields: Mapping[str, Field], capacity: int
-) -> tuple[dict[str, Tensor], Tensor, mmap.mmap]:
-    """Return input tensors and the output tensor ``[1 + MAX_COMPONENTS, capacity]`` in one anonymous shared mapping."""
-    plan: list[tuple[str, torch.dtype, tuple[int, ...], int]] = []
-    size = 0
-    for name in program.parameters:
-        field = resolve(name, fields)
-        dtype, shape = torch_dtype(field.dtype), (capacity, *field.shape)
-        plan.append((name, dtype, shape, size))
+class _Shared(NamedTuple):
+    """Tensors in one anonymous shared mapping."""
+
+    inputs: dict[str, Tensor]
+    outputs: Tensor
+    """Total and components, ``[1 + MAX_COMPONENTS, capacity]``."""
+    first: Tensor
+    memory: Tensor
+    mapping: mmap.mmap
+
+
+def _allocate(program: RewardProgram, fields: Mapping[str, Field], capacity: int) -> _Shared:
+    remembered = capacity if program.remembers else 0
+    declared = [resolve(name, fields) for name in program.parameters]
+    forms = [(torch_dtype(field.dtype), (capacity, *field.shape)) for field in declared]
+    forms += [(torch.bool, (remembered,)), (torch.float32, (remembered, MEMORY_SIZE))]
+    forms.append((torch.float32, (1 + MAX_COMPONENTS, capacity)))
+    offsets, size = [], 0
+    for dtype, shape in forms:
+        offsets.append(size)
         size += _padded(torch.Size(shape).numel() * dtype.itemsize)
-    outputs = size
-    size += (1 + MAX_COMPONENTS) * capacity * 4
-    memory = mmap.mmap(-1, size)
-    inputs = {n: _view(memory, dtype, shape, offset) for n, dtype, shape, offset in plan}
-    return inputs, _view(memory, torch.float32, (1 + MAX_COMPONENTS, capacity), outputs), memory
+    mapping = mmap.mmap(-1, size)
+    *views, first, memory, outputs = (_view(mapping, *form, at) for form, at in zip(forms, offsets, strict=True))
+    return _Shared(dict(zip(program.parameters, views, strict=True)), outputs, first, memory, mapping)
 
 
-def _view(memory: mmap.mmap, dtype: torch.dtype, shape: tuple[int, ...], offset: int) -> Tensor:
-    return torch.frombuffer(memory, dtype=dtype, count=torch.Size(shape).numel(), offset=offset).view(shape)
+def _view(mapping: mmap.mmap, dtype: torch.dtype, shape: tuple[int, ...], offset: int) -> Tensor:
+    count = torch.Size(shape).numel()
+    if not count:  # which `frombuffer` refuses
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(mapping, dtype=dtype, count=count, offset=offset).view(shape)
 
 
 def _padded(size: int) -> int:
@@ -227,13 +261,7 @@ def _plain(text: Any) -> str:
     return "".join(c if c.isprintable() else " " for c in str(text)[:600])
 
 
-def _serve(
-    program: RewardProgram,
-    inputs: Mapping[str, Tensor],
-    outputs: Tensor,
-    link: tuple[int, int, int],
-    memory_bytes: int | None,
-) -> None:
+def _serve(program: RewardProgram, shared: _Shared, link: tuple[int, int, int], memory_bytes: int | None) -> None:
     """Be the child: answer requests until the parent is gone or kills it. Never returns."""
     request, reply, parent = link
     code = 1
@@ -243,22 +271,46 @@ def _serve(
         lock_up(parent, (request, reply), memory_bytes)
         with torch.inference_mode():
             while len(data := os.read(request, _REQUEST.size)) == _REQUEST.size:
-                (n,) = _REQUEST.unpack(data)
-                message = json.dumps(_evaluate(program, inputs, outputs, n)).encode()
+                n, worlds = _REQUEST.unpack(data)
+                message = json.dumps(_evaluate(program, shared, n, worlds)).encode()
                 os.write(reply, _REPLY.pack(len(message)) + message)
         code = 0
     finally:
         os._exit(code)  # whatever happened: never the parent's clean-up in the child
 
 
-def _evaluate(program: RewardProgram, inputs: Mapping[str, Tensor], outputs: Tensor, n: int) -> dict[str, Any]:
-    """Run the program once, put its results into ``outputs``, and return what to tell the parent."""
+def _evaluate(program: RewardProgram, shared: _Shared, n: int, worlds: int) -> dict[str, Any]:
+    """Run the program, put its results into shared memory, and return what to tell the parent."""
     try:
-        result = program(**{name: value[:n] for name, value in inputs.items()})
+        if worlds:
+            return {"components": _evaluate_steps(program, shared, n, worlds)}
+        return {"components": _write(shared, program(**{name: value[:n] for name, value in shared.inputs.items()}), 0)}
     except RewardError as error:
         crash = isinstance(error, RewardCrashError)
         return {"error": {"reason": error.reason, "line": error.line, "fix": error.fix, "crash": crash}}
-    outputs[0, :n] = result.total
-    for row, values in enumerate(result.components.values(), 1):
-        outputs[row, :n] = values
-    return {"components": list(result.components)}
+
+
+def _evaluate_steps(program: RewardProgram, shared: _Shared, n: int, worlds: int) -> list[str]:
+    """Run a program with memory step by step; what it remembers is kept only if all steps succeed."""
+    names: list[str] = []
+    memory = shared.memory[:worlds].clone()
+    for start in range(0, n, worlds):
+        rows = slice(start, start + worlds)
+        memory = memory.masked_fill(shared.first[rows].unsqueeze(1), 0.0)
+        output, memory = program.step(memory, **{name: value[rows] for name, value in shared.inputs.items()})
+        found = _write(shared, output, start)
+        if start and found != names:
+            fix = "Return the same components, in the same order, in every state."
+            raise RewardRuntimeError(f"its components changed from {names} to {found}.", fix=fix)
+        names = found
+    shared.memory[:worlds] = memory
+    return names
+
+
+def _write(shared: _Shared, output: RewardOutput, start: int) -> list[str]:
+    """Write the rewards of the rows from ``start`` on; return the names of the components."""
+    end = start + len(output.total)
+    shared.outputs[0, start:end] = output.total
+    for row, values in enumerate(output.components.values(), 1):
+        shared.outputs[row, start:end] = values
+    return list(output.components)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from envreward import registry
 from envreward.agents.recording import RandomPolicy, oracle_policy, record_rollouts, rollouts_header
 from envreward.agents.rescoring import Score, agreement, rescore, rescore_program
-from envreward.agents.rescoring_job import RescoringJob
+from envreward.agents.rescoring_job import RescoringJob, batches
 from envreward.agents.rollout_file import RolloutFile
 from envreward.agents.rollouts import Rollouts, read_rollouts
 from envreward.errors import (
@@ -28,6 +28,7 @@ from envreward.errors import (
 )
 from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.rewards.program import RewardProgram
+from envreward.rewards.remembering import RememberingProgram
 from envreward.rewards.sequence import Flow, Memory
 from envreward.rewards.shaping import PotentialShaping
 from envreward.vector_env import make_vector_env
@@ -162,6 +163,40 @@ def test_faulty_programs(tmp_path: Path, random_counter: Rollouts, sandbox: Any,
     job = RescoringJob(timeout_s=1.0 if kind == "never ends" else 10.0)
     with pytest.raises(error, match=words):
         rescore_program(random_counter, program, sandbox, tmp_path, job)
+
+
+SUM = """
+def compute_reward(value, target, memory):
+    left = (target - value).abs().float()
+    best = torch.where(memory[:, 1] > 0, torch.minimum(memory[:, 0], left), left)
+    new = torch.cat([best.unsqueeze(1), memory[:, 1:2] + 1.0, memory[:, 2:]], dim=1)
+    return memory[:, 0] - best, {"steps": new[:, 1]}, new
+"""
+
+
+@pytest.mark.parametrize("rows", [8192, 7])
+def test_a_program_with_memory_in_the_sandbox(
+    tmp_path: Path, random_counter: Rollouts, sandbox: Any, rows: int
+) -> None:
+    """Each episode begins with an empty memory, however many of them are run side by side."""
+    program = RewardProgram.from_source(SUM, random_counter.header.fields)
+    (tmp_path / "job").mkdir()
+    scores = rescore_program(random_counter, program, sandbox, tmp_path / "job", RescoringJob(rows=rows))
+    expected = rescore(random_counter, RememberingProgram(program))
+    assert len(scores) == len(random_counter.episodes) == len(expected)
+    for score, trusted in zip(scores, expected, strict=True):
+        assert score.episode is trusted.episode
+        assert torch.allclose(score.rewards, trusted.rewards)
+        assert score.components["steps"].tolist() == [*range(1, score.episode.steps + 1)]
+
+
+def test_episodes_side_by_side_are_all_there_once() -> None:
+    """Batches keep the order of episodes, hold each once, and stay within the rows where one episode allows it."""
+    lengths = [3, 1, 4, 1, 5, 9, 2]
+    found = batches(lengths, 10)
+    assert [span.length for batch in found for span in batch] == lengths
+    assert [span.start for batch in found for span in batch] == [0, 3, 4, 8, 9, 14, 23]
+    assert [[span.length for span in batch] for batch in found] == [[3, 1], [4, 1], [5], [9], [2]]
 
 
 def test_programs_see_public_fields_alone(random_counter: Rollouts) -> None:

@@ -186,6 +186,7 @@ class Hostile:
     """Stands for a program that has got past every static rule: its call may run any Python."""
 
     parameters = ("torso_height",)
+    remembers = False
     source = ""
 
     def __init__(self, attempt: Callable[[], object]) -> None:
