@@ -32,9 +32,10 @@ import torch
 import tyro
 from torch import Tensor
 
+from envreward.sim_vector_env import SimVectorEnv
 from envreward.sims import MujocoWarp, find_device, warp_status
 from envreward.sims._warp import load_warp, warp_device
-from envreward.vector_env import SimVectorEnv, make_vector_env
+from envreward.vector_env import make_vector_env
 
 CPU_WORLDS = 1024
 WARM_UP_STEPS = 20

@@ -26,7 +26,8 @@ from benchmarks.throughput_peers import OfficialMetaWorld
 from envreward.envs.manipulation.metaworld.base import MetaWorldTask
 from envreward.envs.manipulation.metaworld.behaviours import policy_of
 from envreward.envs.manipulation.metaworld.catalog import TASKS
-from envreward.vector_env import SimVectorEnv, make_vector_env
+from envreward.sim_vector_env import SimVectorEnv
+from envreward.vector_env import make_vector_env
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = tuple(spec.id.removeprefix("EnvReward/MetaWorld-").removesuffix("-v0") for spec in TASKS)

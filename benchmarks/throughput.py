@@ -36,8 +36,9 @@ import torch
 import tyro
 from mujoco.batch import DATA_FIELDS, Batch
 
+from envreward.sim_vector_env import SimVectorEnv
 from envreward.sims.messages import collect_messages
-from envreward.vector_env import SimVectorEnv, make_vector_env
+from envreward.vector_env import make_vector_env
 
 from .throughput_peers import FAMILIES, WARM_UP_STEPS, Family, Peer, actions, envpool_peers
 

@@ -22,11 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envreward.episodes import Transition
 from envreward.errors import RewardError
-from envreward.fields import PREV, Field, check_state, public_fields, readable_fields, resolve
+from envreward.fields import MEMORY, PREV, Field, check_state, public_fields, readable_fields, resolve
 from envreward.registry import make_task
+from envreward.sim_vector_env import SimVectorEnv
 from envreward.task import Behaviour, SimTask
-from envreward.vector_env import SimVectorEnv, TaskVectorEnv, Transition, make_vector_env
+from envreward.task_vector_env import TaskVectorEnv
+from envreward.vector_env import make_vector_env
 from envreward.world_contract import check_hashes, check_oracle, check_tools
 
 _PRIVATE = {"success": "bool", "failure": "bool", "fitness": "float32"}
@@ -57,6 +60,7 @@ def check_declaration(env_id: str) -> None:
 
 def _check_field(name: str, field: Field) -> None:
     assert name.isidentifier() and not name.startswith(PREV), f"field {name!r}: not a name a program can use"
+    assert name != MEMORY, f"field {name!r}: the name is reserved for what a reward program remembers; rename it"
     assert field.doc.strip().endswith("."), f"field {name}: its doc is not a sentence"
     assert field.unit, f"field {name}: no unit; '1' is a number without one"
     assert field.read is not None, f"field {name}: cannot be read"

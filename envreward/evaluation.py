@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from envreward.errors import ConfigError, EnvRewardError, InfraError
 
 if TYPE_CHECKING:
+    from envreward.task_vector_env import TaskVectorEnv
     from envreward.training.policy_io import Policy
-    from envreward.vector_env import TaskVectorEnv
 
 _MAX_FAULTS = 3
 """Episodes of one world that may be lost to the machinery before the evaluation is given up."""
@@ -45,7 +45,9 @@ class Evaluation:
     episode_success: tuple[bool, ...] = ()
 
 
-def evaluate(env_id: str, policies: Mapping[str, Path], *, episodes: int, seed: int) -> dict[str, Evaluation]:
+def evaluate(
+    env_id: str, policies: Mapping[str, Path], *, episodes: int, seed: int, device: str = "cpu"
+) -> dict[str, Evaluation]:
     """Score policies without exploration, in a process that loads nothing of them but their weights.
 
     Args:
@@ -53,12 +55,13 @@ def evaluate(env_id: str, policies: Mapping[str, Path], *, episodes: int, seed: 
         policies: Folders with ``policy.safetensors`` and ``policy.json``, by the name of the member they belong to.
         episodes: Episodes per policy.
         seed: Seeds the episodes, the same for all policies.
+        device: Where the worlds are. The CPU's simulator is the reference, for policies trained on a GPU too.
 
     Returns:
         The scores, by name.
 
     Raises:
-        ConfigError: A policy cannot be read or does not fit the task.
+        ConfigError: A policy cannot be read or does not fit the task, or this machine has no such device.
         UnknownNameError: No such environment.
         EnvRewardError: The process died.
     """
@@ -73,6 +76,7 @@ def evaluate(env_id: str, policies: Mapping[str, Path], *, episodes: int, seed: 
             "policies": {name: str(Path(folder).resolve()) for name, folder in policies.items()},
             "episodes": episodes,
             "seed": seed,
+            "device": device,
             "answer": str(answer),
         }
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -99,24 +103,23 @@ def play(policy: Policy, env: TaskVectorEnv, member: str, seed: int) -> Evaluati
     """Let a policy play one episode in each world of ``env`` and return its scores.
 
     Args:
-        policy: The policy.
+        policy: The policy, on the worlds' device.
         env: As many worlds as episodes are wanted.
         member: Whose policy it is.
         seed: Seeds the worlds.
     """
-    import numpy as np
     import torch
 
     from envreward.episodes import EpisodeTracker
 
-    seeds = np.random.SeedSequence([seed, _STREAM]).generate_state(env.num_envs, np.uint64)
-    obs, _ = env.reset(seed=[int(s) for s in seeds])
-    tracker = EpisodeTracker(env.num_envs, env.task.fitness_reduce)
-    playing = torch.ones(env.num_envs, dtype=torch.bool)
-    faults = torch.zeros(env.num_envs, dtype=torch.int64)
-    success = torch.zeros(env.num_envs, dtype=torch.bool)
-    fitness = torch.zeros(env.num_envs, dtype=torch.float64)
-    length = torch.zeros(env.num_envs, dtype=torch.int64)
+    obs, _ = env.reset(seed=episode_seeds(seed, env.num_envs))
+    count, device = env.num_envs, env.device
+    tracker = EpisodeTracker(count, env.task.fitness_reduce, device)
+    playing = torch.ones(count, dtype=torch.bool, device=device)
+    faults = torch.zeros(count, dtype=torch.int64, device=device)
+    success = torch.zeros(count, dtype=torch.bool, device=device)
+    fitness = torch.zeros(count, dtype=torch.float64, device=device)
+    length = torch.zeros(count, dtype=torch.int64, device=device)
     while playing.any():
         transition = env.advance(policy.act(obs))
         obs = transition.obs
@@ -141,16 +144,23 @@ def play(policy: Policy, env: TaskVectorEnv, member: str, seed: int) -> Evaluati
     )
 
 
-def _answer(env_id: str, policies: Mapping[str, str], episodes: int, seed: int) -> dict[str, object]:
+def episode_seeds(seed: int, episodes: int) -> list[int]:
+    """Return the seeds of the episodes that an evaluation with ``seed`` plays, in order."""
+    import numpy as np
+
+    return [int(s) for s in np.random.SeedSequence([seed, _STREAM]).generate_state(episodes, np.uint64)]
+
+
+def _answer(env_id: str, policies: Mapping[str, str], episodes: int, seed: int, device: str) -> dict[str, object]:
     from envreward.training.policy_io import load_policy
     from envreward.vector_env import make_vector_env
 
     scores: dict[str, object] = {}
-    env = make_vector_env(env_id, episodes, reward="none", num_threads=0)
+    env = make_vector_env(env_id, episodes, reward="none", num_threads=0, device=device)
     env.request(())
     try:
         for name, folder in policies.items():
-            policy = load_policy(Path(folder))
+            policy = load_policy(Path(folder), env.device)
             form = policy.form
             fits = tuple(env.single_observation_space.shape or ()) == form.obs_shape
             if not fits or tuple(env.single_action_space.shape or ()) != form.action_shape:

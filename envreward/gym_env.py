@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from envreward.rewards.choice import RewardChoice
-from envreward.vector_env import TaskVectorEnv, make_vector_env
+from envreward.task_vector_env import TaskVectorEnv
+from envreward.vector_env import make_vector_env
 
 
 class TaskEnv(gym.Env[Any, Any]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -18,82 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from envreward import noise
-from envreward.errors import ConfigError, UnknownNameError
+from envreward.errors import ConfigError
 from envreward.fields import Field, torch_dtype
-from envreward.vector_env import TaskVectorEnv
-
-if TYPE_CHECKING:
-    from envreward.wrapping import WrappedTask
-
-_REQUIRED = object()
-
-
-class Worlds:
-    """N worlds of a Gymnasium environment as fields, success and fitness read them, in torch, batched.
-
-    Attributes:
-        obs: What the environment observed: a tensor ``[N, *obs_shape]``, or a dict or tuple of such tensors where its
-            observation space is one. Text is a list of N strings.
-        action: The action just applied ``[N, *action_shape]``; zero right after a reset.
-        reward: The environment's own reward in the last step, float64 ``[N]``; zero right after a reset.
-        terminated: Whether the environment ended the episode itself, bool ``[N]``.
-        steps: Steps taken in the running episode, int64 ``[N]``.
-    """
-
-    def __init__(self, envs: VectorEnv[Any, Any, Any], action: Tensor) -> None:
-        num = envs.num_envs
-        self.obs: Any = None
-        self.action = action
-        self.reward = torch.zeros(num, dtype=torch.float64)
-        self.terminated = torch.zeros(num, dtype=torch.bool)
-        self.steps = torch.zeros(num, dtype=torch.int64)
-        self._envs = envs
-        self._info: dict[str, Any] = {}
-
-    def info(self, key: str, default: Any = _REQUIRED) -> Any:
-        """Return ``info[key]`` of every world: a tensor ``[N, ...]`` for numbers, else a list of N objects.
-
-        Args:
-            key: As the environment's ``step`` and ``reset`` return it.
-            default: Stands for worlds whose last ``info`` has no such key; many environments give none after a reset.
-
-        Raises:
-            UnknownNameError: No world has such a key, and there is no default.
-            ConfigError: Some worlds have it and others do not, and there is no default.
-        """
-        given = self._info.get("_" + key)
-        if given is None or not given.any():
-            if default is _REQUIRED:
-                known = [name for name in self._info if not name.startswith("_")]
-                raise UnknownNameError("info key", key, known, hint="(give info() a default if it is missing at times)")
-            return _tensor(np.full(len(self.steps), default))
-        values = self._info[key]
-        if isinstance(values, dict):
-            return _tensors({name: part for name, part in values.items() if not name.startswith("_")})
-        if not given.all():
-            if default is _REQUIRED:
-                raise ConfigError(f"info has no {key!r} in world {int(np.argmin(given))}: give info() a default")
-            values = values.copy()
-            values[~given] = default
-        return _tensor(values)
-
-    def attribute(self, name: str) -> list[Any]:
-        """Return the attribute ``name`` of every world's environment (dots reach inside), as a list of N."""
-        return list(self._envs.get_attr(name))  # type: ignore[attr-defined]
-
-    def _merge_info(self, info: dict[str, Any], rows: NDArray[np.bool_]) -> None:
-        """Replace the info of ``rows`` by what is new."""
-        for key, mask in self._info.items():
-            if key.startswith("_"):
-                mask[rows] = False
-        for key, values in info.items():
-            if key.startswith("_") or "_" + key not in info:
-                continue
-            if key not in self._info or isinstance(values, dict):
-                self._info[key], self._info["_" + key] = values, info["_" + key].copy()
-            else:
-                self._info[key][rows] = values[rows]
-                self._info["_" + key][rows] = info["_" + key][rows]
+from envreward.gym_worlds import Worlds, tensor, tensors
+from envreward.task_vector_env import TaskVectorEnv
+from envreward.wrapping import WrappedTask
 
 
 class GymVectorEnv(TaskVectorEnv):
@@ -115,7 +44,7 @@ class GymVectorEnv(TaskVectorEnv):
         self._envs: VectorEnv[Any, Any, Any] = kind([factory] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
         self._raw_space = self._envs.single_observation_space
         self._cut_short = torch.zeros(num_envs, dtype=torch.bool)
-        action = _tensor(np.zeros((num_envs, *(task.action_space.shape or ())), dtype=task.action_space.dtype))
+        action = tensor(np.zeros((num_envs, *(task.action_space.shape or ())), dtype=task.action_space.dtype))
         self.worlds = Worlds(self._envs, action)
         self.metadata["render_fps"] = self._envs.metadata.get("render_fps", 30)
         none = np.zeros(num_envs, dtype=np.uint64)
@@ -130,8 +59,8 @@ class GymVectorEnv(TaskVectorEnv):
             seeds[world] = int(key >> np.uint64(33))  # 31 bits: what every environment takes
         obs, info = self._envs.reset(seed=seeds, options={"reset_mask": rows})  # type: ignore[arg-type]
         worlds = self.worlds
-        worlds.obs = _tensors(obs)
-        worlds._merge_info(info, rows)
+        worlds.obs = tensors(obs)
+        worlds.merge_info(info, rows)
         worlds.action[ids] = 0
         worlds.reward[ids] = 0.0
         worlds.terminated[ids] = False
@@ -143,11 +72,11 @@ class GymVectorEnv(TaskVectorEnv):
         worlds.action = action.detach().to(worlds.action.dtype, copy=True)
         obs, reward, terminated, truncated, info = self._envs.step(worlds.action.numpy().astype(space.dtype))
         before = worlds.obs
-        worlds.obs = _tensors(obs)
+        worlds.obs = tensors(obs)
         worlds.reward = torch.from_numpy(np.asarray(reward, dtype=np.float64))
         worlds.terminated = torch.from_numpy(terminated)
         worlds.steps = worlds.steps + 1
-        worlds._merge_info(info, np.ones(self.num_envs, dtype=np.bool_))
+        worlds.merge_info(info, np.ones(self.num_envs, dtype=np.bool_))
         self._cut_short = torch.from_numpy(truncated)
         return self._broken(before)
 
@@ -217,19 +146,6 @@ def flatten(space: gym.spaces.Space[Any], value: Any) -> Tensor:
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiBinary)):
         return torch.as_tensor(value).flatten(1).to(torch.float32)
     raise ConfigError(f"observations of type {type(space).__name__} cannot be flattened for a policy network")
-
-
-def _tensors(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _tensors(part) for name, part in value.items()}
-    if isinstance(value, tuple):
-        return list(value) if value and isinstance(value[0], str) else tuple(_tensors(part) for part in value)
-    return _tensor(value)
-
-
-def _tensor(array: Any) -> Any:
-    array = np.asarray(array)
-    return torch.from_numpy(array) if array.dtype.kind in "biuf" else array.tolist()
 
 
 def _leaves(value: Any) -> Iterator[Tensor]:

@@ -66,6 +66,7 @@ class Sandbox(Protocol):
         *,
         workdir: Path,
         readonly: Sequence[Path] = (),
+        devices: Sequence[Path] = (),
         limits: Limits = Limits(),
         env: Mapping[str, str] | None = None,
     ) -> SandboxProcess:
@@ -75,6 +76,8 @@ class Sandbox(Protocol):
             argv: Program and arguments. ``sys.executable`` and this installation are readable inside.
             workdir: Existing folder, mounted writable under its own path.
             readonly: More paths to make readable under their own paths.
+            devices: Device files to pass in under their own paths, as those of a GPU. Without, there are only those
+                that every program expects (``/dev/null``, ``/dev/urandom`` and the like).
             limits: What it may use.
             env: Environment variables to set; nothing else is passed on but a minimal safe set (never keys).
 

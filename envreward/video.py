@@ -44,6 +44,8 @@ class VideoConfig:
     """Pictures per second, at most; the nearest rate that divides the control rate is taken."""
     seed: int = 0
     """Seeds the episodes' starts."""
+    device: str = "cpu"
+    """Where the world is simulated: cpu, cuda or cuda:1."""
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.episodes < 1 or self.fps < 1:
@@ -116,14 +118,16 @@ def _film(order: dict[str, Any]) -> None:
     import gymnasium
     import torch
 
+    from envreward.sim_vector_env import SimVectorEnv
     from envreward.training.policy_io import load_policy
-    from envreward.vector_env import SimVectorEnv, make_vector_env
+    from envreward.vector_env import make_vector_env
 
     torch.set_num_threads(1)
     policy_dir, path = Path(order.pop("policy")), Path(order.pop("path"))
     config = VideoConfig(**order)
-    policy = load_policy(policy_dir)
-    env = make_vector_env(policy.form.env_id, 1, reward="none", autoreset=False, render_mode="rgb_array")
+    env_id, device = load_policy(policy_dir).form.env_id, config.device
+    env = make_vector_env(env_id, 1, reward="none", autoreset=False, render_mode="rgb_array", device=device)
+    policy = load_policy(policy_dir, env.device)
     try:
         stride, rate = timing(float(env.metadata.get("render_fps") or config.fps), config.fps)
         frames = _frames(env, policy, config, stride, max(1, round(config.seconds * rate)))
@@ -135,7 +139,7 @@ def _film(order: dict[str, Any]) -> None:
             sys.stderr.write(f"{error}\n")  # no OpenGL context: the caller may have another backend to try
             sys.exit(_NO_BACKEND)
         except gymnasium.error.Error as error:
-            raise ConfigError(f"{policy.form.env_id} cannot be drawn: {error}") from error
+            raise ConfigError(f"{env_id} cannot be drawn: {error}") from error
         _encode(path, rate, first, frames)
     finally:
         env.close()

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -23,9 +23,6 @@ from envreward.rewards.shaping import PotentialShaping
 from envreward.task import SPARSE_SUCCESS, Behaviour, Task
 from envreward.task_spec import TaskSpec
 from envreward.worlds import CandidateShape, Tool, WorldBatch
-
-if TYPE_CHECKING:
-    from envreward.world_vector_env import WorldVectorEnv
 
 _DTYPES = {"float32": np.float32, "bool": np.bool_, "int64": np.int64}
 
@@ -55,12 +52,6 @@ class WorldTask(Task):
         Raises:
             ConfigError: Something that the worlds need is not installed or not running; the message says what to do.
         """
-
-    def vector_env(self, num_envs: int = 1, **kwargs: Any) -> WorldVectorEnv:
-        """Make N worlds of it, in the candidate codec; ``kwargs`` are those of `envreward.vector_env.TaskVectorEnv`."""
-        from envreward.world_vector_env import WorldVectorEnv
-
-        return WorldVectorEnv(self, num_envs, **kwargs)
 
     @functools.cached_property
     def rewards(self) -> Mapping[str, AnyReward]:  # type: ignore[override]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from envreward import noise
 from envreward.errors import ConfigError
-from envreward.vector_env import TaskVectorEnv
+from envreward.task_vector_env import TaskVectorEnv
 from envreward.world_task import FactBoard, WorldTask
 from envreward.worlds import Candidates
 

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 
 from envreward.errors import ConfigError, UnknownNameError
-from envreward.fields import PREV, DType, Field
-from envreward.gym_vector_env import GymVectorEnv, Worlds
+from envreward.fields import MEMORY, PREV, DType, Field
+from envreward.gym_worlds import Worlds
 from envreward.registry import add_task
 from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.task import SPARSE_SUCCESS, Behaviour, Task
@@ -42,7 +42,7 @@ Test: TypeAlias = Callable[[Worlds], Any]
 """Maps N worlds to one value each: bool ``[N]`` for success and failure, float ``[N]`` for fitness."""
 
 _SUCCESS_FITNESS_DOC = "1 if the success test held at some step of the episode, else 0."
-_RESERVED = ("action", "success", "failure", "fitness", "native_reward")
+_RESERVED = (MEMORY, "action", "success", "failure", "fitness", "native_reward")
 
 
 class WrappedTask(Task):
@@ -80,10 +80,6 @@ class WrappedTask(Task):
         if render_mode is not None and "render_mode" in inspect.signature(self._source).parameters:
             return self._source(render_mode=render_mode)
         return self._source()
-
-    def vector_env(self, num_envs: int = 1, **kwargs: Any) -> GymVectorEnv:
-        """Make N worlds; ``kwargs`` are those of `envreward.vector_env.TaskVectorEnv`."""
-        return GymVectorEnv(self, num_envs, **kwargs)
 
     @functools.cached_property
     def _spaces(self) -> tuple[gym.spaces.Space[Any], gym.spaces.Space[Any]]:

@@ -9,7 +9,7 @@ On top come a seccomp filter (no namespaces, mounts, tracing, kernel keys, symbo
 no capabilities, and no way to get any. Started by root, the command runs as a user of its own that owns
 nothing but its folder; started by anyone else, as that user inside a user namespace. (Root whose installation only root
 can read stays root without capabilities; the limit on processes, from which the kernel exempts root, is then void.)
-Devices are not passed in: a command that needs a GPU does not find one.
+Of devices there is what every program expects and what is passed in by path: a GPU, to a command that trains on one.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Bubblewrap:
         *,
         workdir: Path,
         readonly: Sequence[Path] = (),
+        devices: Sequence[Path] = (),
         limits: Limits = NO_LIMITS,
         env: Mapping[str, str] | None = None,
     ) -> Running:
@@ -109,7 +110,7 @@ class Bubblewrap:
         command += ["--cap-drop", "ALL"]
         if uid is not None:  # the launcher needs these to change its user, and loses them by doing so
             command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-        command += _file_system(paths, extra, workdir)
+        command += _file_system(paths, extra, workdir, devices)
         launcher = Path(launch.__file__).read_text()
         command += ["--", sys.executable, "-I", "-S", "-c", launcher, json.dumps(settings), *argv]
         return Running(
@@ -170,7 +171,9 @@ def _is_root() -> bool:
     return int(status["CapEff"], 16) & needed == needed
 
 
-def _file_system(paths: Sequence[Path], readonly: Sequence[Path], workdir: Path) -> list[str]:
+def _file_system(
+    paths: Sequence[Path], readonly: Sequence[Path], workdir: Path, devices: Sequence[Path] = ()
+) -> list[str]:
     """Return the arguments that build the file system; later ones lie on top of earlier ones."""
     arguments: list[str] = []
     for system in map(Path, SYSTEM):
@@ -181,6 +184,8 @@ def _file_system(paths: Sequence[Path], readonly: Sequence[Path], workdir: Path)
     for name in ETC:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
+    for device in devices:
+        arguments += ["--dev-bind", str(device), str(device)]
     for scratch in ("/tmp", "/dev/shm"):
         arguments += ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", scratch]
     arguments += ["--remount-ro", "/dev"]  # else it is memory without a limit, to whoever owns it

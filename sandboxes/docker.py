@@ -18,6 +18,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from envreward.errors import EnvRewardError, SandboxError
@@ -74,6 +75,7 @@ class Docker:
         *,
         workdir: Path,
         readonly: Sequence[Path] = (),
+        devices: Sequence[Path] = (),
         limits: Limits = NO_LIMITS,
         env: Mapping[str, str] | None = None,
     ) -> DockerProcess:
@@ -93,7 +95,7 @@ class Docker:
                 docker_engine.sweep(client)
                 self._swept = True
             container = self._container(argv, workdir, paths, limits, env, docker_image.ensure_frame(client, *_frame()))
-            container_id = docker_engine.create(client, container)
+            container_id = docker_engine.create(client, replace(container, devices=tuple(map(str, devices))))
             try:
                 return DockerProcess(client, container_id, limits.wall_s)
             except BaseException:

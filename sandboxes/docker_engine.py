@@ -120,6 +120,8 @@ class Container:
     readonly: Mapping[str, str] = field(default_factory=dict)
     """Read-only mounts: path inside to path on the machine of the engine."""
     writable: Mapping[str, str] = field(default_factory=dict)
+    devices: Sequence[str] = ()
+    """Device files to pass in, under their own paths."""
     workdir: str = "/"
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -138,6 +140,7 @@ def create(client: DockerClient, container: Container) -> str:
         host = client.api.create_host_config(
             auto_remove=True,
             cap_drop=["ALL"],
+            devices=[f"{path}:{path}:rw" for path in container.devices],
             ipc_mode="private",
             log_config=LogConfig(type="none"),
             mem_limit=container.memory_bytes,

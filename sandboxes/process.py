@@ -38,10 +38,11 @@ class Process:
         *,
         workdir: Path,
         readonly: Sequence[Path] = (),
+        devices: Sequence[Path] = (),
         limits: Limits = NO_LIMITS,
         env: Mapping[str, str] | None = None,
     ) -> Running:
-        """Start ``argv`` in ``workdir``; see `Sandbox.start`. ``readonly`` changes nothing here: all is readable.
+        """Start ``argv`` in ``workdir``; see `Sandbox.start`. ``readonly`` and ``devices`` change nothing.
 
         ``limits.processes`` counts on top of what the user runs already, and does not bind root.
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from envreward.episodes import EpisodeTracker
-from envreward.vector_env import Transition, make_vector_env
+from envreward.episodes import EpisodeTracker, Transition
+from envreward.vector_env import make_vector_env
 
 FITNESS = [[1.0, 5.0], [4.0, -2.0], [2.0, 3.0]]
 

@@ -71,6 +71,7 @@ def test_its_process_loads_no_reward(tmp_path: Path) -> None:
         "policies": {"a": str(make_policy(tmp_path / "p", "Hopper"))},
         "episodes": 1,
         "seed": 0,
+        "device": "cpu",
         "answer": str(tmp_path / "answer.json"),
     }
     code = (
@@ -88,7 +89,7 @@ def test_its_process_loads_no_reward(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
-    """No policy, one for another robot, or no episodes: an error that says so."""
+    """No policy, one for another robot, no episodes or no such device: an error that says so."""
     hopper = make_policy(tmp_path / "hopper", "Hopper")
     with pytest.raises(ConfigError, match="does not fit"):
         evaluate("HalfCheetah", {"a": hopper}, episodes=1, seed=0)
@@ -96,4 +97,6 @@ def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
         evaluate("Hopper", {"a": tmp_path / "nothing"}, episodes=1, seed=0)
     with pytest.raises(ConfigError, match="at least 1"):
         evaluate("Hopper", {"a": hopper}, episodes=0, seed=0)
+    with pytest.raises(ConfigError, match="no such device: 'tpu'"):
+        evaluate("Hopper", {"a": hopper}, episodes=1, seed=0, device="tpu")
     assert evaluate("Hopper", {}, episodes=1, seed=0) == {}

@@ -118,7 +118,7 @@ def test_a_machine_that_cannot_draw_is_told_what_to_install(
 
 
 def test_bad_requests_are_one_line(tmp_path: Path, policy: Callable[[str], Path]) -> None:
-    """No policy, a damaged one, another file ending, an odd size: what is wrong, before anything is filmed."""
+    """No policy, a damaged one, no such device, another ending, an odd size: what is wrong, before filming."""
     with pytest.raises(ConfigError, match=r"no policy in .*empty"):
         record_video(tmp_path / "empty", tmp_path / "film.mp4")
     with pytest.raises(ConfigError, match=r"\.mp4 or \.gif, not 'film\.avi'"):
@@ -128,6 +128,8 @@ def test_bad_requests_are_one_line(tmp_path: Path, policy: Callable[[str], Path]
     with pytest.raises(ConfigError, match="positive"):
         VideoConfig(seconds=0)
     folder = policy("EnvReward/HalfCheetah-v0")
+    with pytest.raises(ConfigError, match="no such device: 'tpu'"):
+        record_video(folder, tmp_path / "film.mp4", VideoConfig(device="tpu"))
     (folder / "policy.safetensors").write_bytes(b"no weights")
     with pytest.raises(ConfigError, match="no readable policy"):
         record_video(folder, tmp_path / "film.mp4", SMALL)

@@ -42,7 +42,7 @@ def test_contract(check: Callable[[str], None]) -> None:
 
 def test_observation_is_context_mask_and_features() -> None:
     """An observation holds the context, which candidates exist, and their features, zeros where there are none."""
-    env = CounterTask().vector_env(1)
+    env = WorldVectorEnv(CounterTask(), 1)
     obs, _ = env.reset(seed=3)
     assert obs[0, 3:5].tolist() == [1.0, 1.0]
     for _ in range(5):
@@ -54,7 +54,7 @@ def test_observation_is_context_mask_and_features() -> None:
 
 def test_step_reports_state_and_errors() -> None:
     """`info` holds the state's hash and why an action could not be taken, which leaves the world as it was."""
-    env = CounterTask().vector_env(2, max_episode_steps=100)
+    env = WorldVectorEnv(CounterTask(), 2, max_episode_steps=100)
     env.reset(seed=0)
     *_, info = env.step(torch.tensor([UP, DOWN]))
     targets = [int(t) for t in env.board.value("target")]
@@ -78,7 +78,7 @@ def test_single_environment_shows_the_same_info() -> None:
 
 def test_fault_ends_the_episode_as_truncated_and_says_why() -> None:
     """A world whose machinery fails is cut off, flagged and begun anew; its neighbour goes on."""
-    env = Faulty((2,), ()).vector_env(2)
+    env = WorldVectorEnv(Faulty((2,), ()), 2)
     env.reset(seed=0)
     env.step(torch.tensor([DOWN, DOWN]))
     transition = env.advance(torch.tensor([DOWN, DOWN]))
@@ -111,7 +111,7 @@ def test_world_that_cannot_be_reset_is_tried_again() -> None:
         def open(self, num_worlds: int) -> WorldBatch[object]:
             return EachWorld([Stubborn(), Dead()])
 
-    env = Task().vector_env(2)
+    env = WorldVectorEnv(Task(), 2)
     env.reset(seed=0)
     transition = env.advance(torch.tensor([UP, UP]))
     assert transition.faulted is not None and transition.faulted.tolist() == [False, True]
@@ -136,7 +136,7 @@ def test_undeclared_and_unfitting_facts_are_named() -> None:
                 return EachWorld([world()])
 
         with pytest.raises(ConfigError, match=message):
-            Task().vector_env(1).reset(seed=0)
+            WorldVectorEnv(Task(), 1).reset(seed=0)
 
 
 def test_threads_give_the_same_results() -> None:
@@ -146,7 +146,7 @@ def test_threads_give_the_same_results() -> None:
         def open(self, num_worlds: int) -> WorldBatch[object]:
             return EachWorld([Counter() for _ in range(num_worlds)], threads=4)
 
-    one, other = CounterTask().vector_env(6), Threaded().vector_env(6)
+    one, other = WorldVectorEnv(CounterTask(), 6), WorldVectorEnv(Threaded(), 6)
     assert torch.equal(one.reset(seed=5)[0], other.reset(seed=5)[0])
     generator = torch.Generator().manual_seed(0)
     for _ in range(30):
@@ -158,7 +158,7 @@ def test_threads_give_the_same_results() -> None:
 
 def test_worlds_that_do_not_draw_themselves_show_their_words() -> None:
     """A world without a picture of its own is drawn as text, always of one size; other words give another picture."""
-    env = CounterTask().vector_env(2, render_mode="rgb_array")
+    env = WorldVectorEnv(CounterTask(), 2, render_mode="rgb_array")
     env.reset(seed=0)
     before = env.render()
     assert before is not None
@@ -202,7 +202,7 @@ class Age:
 
 def test_step_pays_rewards_that_remember() -> None:
     """`step` pays a reward with memory, which starts anew with each episode and is told of their ends."""
-    env = CounterTask().vector_env(3, reward=Age(), max_episode_steps=4)
+    env = WorldVectorEnv(CounterTask(), 3, reward=Age(), max_episode_steps=4)
     env.reset(seed=0)
     generator = torch.Generator().manual_seed(1)
     age = torch.zeros(3)
@@ -219,7 +219,7 @@ def test_step_pays_rewards_that_remember() -> None:
 def test_fault_after_the_end_is_no_termination() -> None:
     """A world without autoreset whose machinery fails after its success is cut off, not terminated once more."""
     task = Faulty((7,))
-    env = task.vector_env(1, autoreset=False)
+    env = WorldVectorEnv(task, 1, autoreset=False)
     env.reset(seed=0)
     target = int(env.board.value("target")[0])
     transitions = [env.advance(torch.tensor([UP])) for _ in range(target)]

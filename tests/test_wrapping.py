@@ -12,7 +12,7 @@ import torch
 import envreward
 from envreward import Field, contract
 from envreward.errors import ConfigError, UnknownNameError
-from envreward.gym_vector_env import flatten
+from envreward.gym_vector_env import GymVectorEnv, flatten
 from envreward.registry import find_task_spec, make_task, task_files
 from envreward.task import Behaviour
 from envreward.vector_env import make_vector_env
@@ -97,7 +97,7 @@ def test_wrapped_environments_keep_the_contract(check, env_id: str) -> None:
 def test_same_episodes_as_gymnasium() -> None:
     """A world seeded alike sees, step by step, what Gymnasium's own environment shows, its reward included."""
     task = envreward.wrap("CartPole-v1", instruction="x", fields=COUNT, success=lambda w: w.steps > 9, expert="native")
-    env = task.vector_env(1, reward="expert", autoreset=False)
+    env = GymVectorEnv(task, 1, reward="expert", autoreset=False)
     obs, _ = env.reset(seed=0)
     reference = gym.make("CartPole-v1").unwrapped
     reference.reset(seed=0)
@@ -124,7 +124,7 @@ def test_readers_see_observation_action_info_and_attributes() -> None:
         "paid": Field("Reward.", read=lambda w: w.reward),
         "limit": Field("Attribute.", dtype="int64", read=lambda w: w.attribute("end")),
     }
-    env = counter(fields=fields).vector_env(2)
+    env = GymVectorEnv(counter(fields=fields), 2)
     env.request([*fields, "action", "prev_told", "prev_text"])
     env.reset(seed=0)
     action = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
@@ -161,7 +161,7 @@ def test_ends_of_episodes() -> None:
         ({"horizon": 4}, 4, False),
         ({"end": 4, "cut": 4}, 4, True),
     ):
-        env = counter(**kwargs).vector_env(2)
+        env = GymVectorEnv(counter(**kwargs), 2)
         env.reset(seed=0)
         last = steps(env, length)[-1]
         assert last.terminated.tolist() == [terminated] * 2, kwargs
@@ -171,7 +171,7 @@ def test_ends_of_episodes() -> None:
 
 def test_broken_numbers_end_the_episode_and_are_not_shown() -> None:
     """A world that observes NaN is truncated and flagged, with the last sound observation in place of the bad one."""
-    env = counter(bad=2).vector_env(2)
+    env = GymVectorEnv(counter(bad=2), 2)
     env.reset(seed=0)
     sound, bad = steps(env, 2)
     assert bad.broken.all() and bad.truncated.all() and not bad.terminated.any()
@@ -183,7 +183,7 @@ def test_worlds_in_processes_of_their_own_give_the_same() -> None:
     """``processes=True`` changes where worlds step, not what comes out."""
     results = []
     for processes in (False, True):
-        env = counter(end=3, processes=processes).vector_env(2)
+        env = GymVectorEnv(counter(end=3, processes=processes), 2)
         env.reset(seed=0)
         results.append([(t.obs, t.final_obs, t.terminated) for t in steps(env, 5)])
         env.close()
@@ -193,7 +193,7 @@ def test_worlds_in_processes_of_their_own_give_the_same() -> None:
 
 def test_default_scores() -> None:
     """Without a fitness, an episode's fitness is whether it succeeded; the sparse reward pays for success."""
-    env = counter(horizon=5).vector_env(1, reward="sparse")
+    env = GymVectorEnv(counter(horizon=5), 1, reward="sparse")
     assert env.task.fitness_reduce == "max"
     env.reset(seed=0)
     rewards = [float(env.step(torch.zeros(1, 2))[1][0]) for _ in range(5)]
@@ -202,14 +202,22 @@ def test_default_scores() -> None:
 
 def test_pictures_come_from_the_environment() -> None:
     """With ``render_mode="rgb_array"`` the worlds' own pictures are returned; without it, a clear error."""
-    env = counter().vector_env(2, render_mode="rgb_array")
+    env = GymVectorEnv(counter(), 2, render_mode="rgb_array")
     env.reset(seed=0)
     steps(env, 3)
     assert env.frame(1).shape == (4, 5, 3) and int(env.frame(1)[0, 0, 0]) == 3
     assert env.metadata["render_fps"] == 7
-    env = counter().vector_env(1)
+    env = GymVectorEnv(counter(), 1)
     with pytest.raises(ConfigError, match="render_mode='rgb_array'"):
         env.frame()
+
+
+def test_made_from_a_task_in_hand() -> None:
+    """A task that is registered nowhere can be made into worlds by giving it itself."""
+    env = make_vector_env(counter(horizon=5), 3, reward="sparse", max_episode_steps=2)
+    assert isinstance(env, GymVectorEnv) and env.num_envs == 3 and env.horizon == 2
+    assert env.reset(seed=0)[0].shape == (3, 12)
+    env.close()
 
 
 def test_registered_under_an_id() -> None:
@@ -300,6 +308,6 @@ def test_unknown_gymnasium_id_lists_near_matches() -> None:
 )
 def test_wrong_fields_say_what_is_wrong(field: Field, error: str) -> None:
     """A field whose ``read`` does not give what it declares is named when it is asked for, with both sides."""
-    env = counter(fields={"x": field}).vector_env(2)
+    env = GymVectorEnv(counter(fields={"x": field}), 2)
     with pytest.raises((ConfigError, UnknownNameError), match=error):
         env.request(["x"])

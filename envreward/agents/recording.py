@@ -20,7 +20,7 @@ from .rollouts import Header, Outcome
 
 if TYPE_CHECKING:
     from envreward.episodes import Transition
-    from envreward.vector_env import TaskVectorEnv
+    from envreward.task_vector_env import TaskVectorEnv
 
 Act: TypeAlias = Callable[[Tensor], Tensor]
 """Maps observations ``[N, *obs_shape]`` to actions ``[N, *action_shape]``."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 TrainerName = Literal["ppo", "sac", "sb3:ppo", "sb3:sac", "sb3:td3"]
+CheckpointRule = Literal["final", "peak_return"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,9 @@ class Member:
     """``expert``, ``sparse``, or a path of a reward program relative to the training's folder."""
     seed: int
     """Seeds weights, exploration and resets; a member's results depend on nothing but itself and the settings."""
+    learning: str = ""
+    """How its reward is learned from the components of ``reward``: ``lare`` or ``heron``, with settings as in
+    ``heron:pairs=steps`` (see `envreward.training.learned`). Empty: it is not learned, it is the total."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +168,14 @@ class TrainingJob:
     sac: SACConfig = field(default_factory=SACConfig)
     racing: RacingConfig | None = None
     processes: int = 0
-    """Processes over which the population is split, one torch thread each; 0: one per available core."""
+    """Processes over which the population is split, one torch thread each; 0: one per available core, and one in all on
+    a GPU, which all members share."""
+    device: str = "cpu"
+    """Where worlds, networks and replays live: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``. Reward programs are evaluated on
+    the CPU in any case."""
+    checkpoint: CheckpointRule = "final"
+    """Which policy of a member comes out: the last one, or the one that earned most of the member's own reward (see
+    `envreward.training.peaks`)."""
     reward_timeout_s: float = 20.0
     """Longest a reward program may take over one rollout before its member is retired as ``timed_out``."""
     reward_memory_bytes: int = 2 * 1024**3
@@ -181,6 +192,11 @@ class TrainingJob:
     def algorithm(self) -> PPOConfig | SACConfig:
         """Settings of the population's algorithm."""
         return self.sac if self.trainer == "sac" else self.ppo
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether all of it happens on the CPU."""
+        return self.device.partition(":")[0] == "cpu"
 
     @property
     def steps_per_update(self) -> int:

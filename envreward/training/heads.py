@@ -32,7 +32,7 @@ class Head(Protocol):
     """Turns network outputs into a distribution over actions."""
 
     def noise(self, steps: int, worlds: int, generator: torch.Generator) -> Tensor:
-        """Draw one member's exploration noise for a rollout, ``[T, N, ...]``."""
+        """Draw one member's exploration noise for a rollout, ``[T, N, ...]``, on the generator's device."""
         ...
 
     def sample(self, nets: StackedActorCritic, output: Tensor, noise: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class GaussianHead:
 
     def noise(self, steps: int, worlds: int, generator: torch.Generator) -> Tensor:
         """Draw standard normal numbers, float32 ``[T, N, A]``."""
-        return torch.randn(steps, worlds, self.action_size, generator=generator)
+        return torch.randn(steps, worlds, self.action_size, generator=generator, device=generator.device)
 
     def sample(self, nets: StackedActorCritic, output: Tensor, noise: Tensor) -> Tensor:
         """Return ``mean + std * noise``, float32 ``[M, B, A]``."""
@@ -111,7 +111,7 @@ class CategoricalHead:
 
     def noise(self, steps: int, worlds: int, generator: torch.Generator) -> Tensor:
         """Draw uniform numbers in [0, 1), float32 ``[T, N]``."""
-        return torch.rand(steps, worlds, generator=generator)
+        return torch.rand(steps, worlds, generator=generator, device=generator.device)
 
     def sample(self, nets: StackedActorCritic, output: Tensor, noise: Tensor) -> Tensor:
         """Return the action at which the cumulated probability passes ``noise``, int64 ``[M, B]``."""

@@ -64,7 +64,9 @@ def main(folder: Path) -> None:
 
 
 def processes(job: TrainingJob) -> int:
-    """Return over how many processes a job is split."""
+    """Return over how many processes a job is split: members on a GPU share it in one."""
+    if not job.on_cpu:
+        return 1
     return job.processes or len(os.sched_getaffinity(0))
 
 

@@ -12,22 +12,30 @@ from torch import Tensor
 from .config import Member
 
 MemberState: TypeAlias = dict[str, Tensor]
-"""``weights``, ``adam.*``, ``obs.*``, ``return.*``, ..., per world ``episode.*`` and ``env.*``, and ``replay.*``."""
+"""``weights``, ``adam.*``, ``obs.*``, ``return.*``, ..., per world ``episode.*`` and ``env.*``, and ``replay.*``.
+
+On the CPU, wherever the member trains; a replay that goes from one learner to the next stays where it is."""
 
 REPLAY = "replay."
 """Prefix of what a member has experienced: long, of different lengths, and therefore never stacked."""
 
-_WEIGHTS, _EXPLORATION, _WORLDS = range(3)
+LEARNED = "learned."
+"""Prefix of what a member's reward has learned: of any shapes, and never stacked either."""
+
+PEAK = "peak."
+"""Prefix of the best policy so far, which some members have and others do not: not stacked either."""
+
+_WEIGHTS, _EXPLORATION, _WORLDS, _REWARD = range(4)
 """Streams of random numbers that are drawn from a member's seed."""
 
 
 def stack_states(members: Sequence[Member], states: Mapping[str, MemberState]) -> MemberState:
-    """Return the members' states as one, each tensor with a leading dimension M; without ``replay.*``.
+    """Return the members' states as one, each tensor with a leading dimension M; without what is never stacked.
 
     Members that come from different processes may have had different fields of their worlds in use: each those that the
     rewards there read. Fields that a member never had are zero; its own reward does not read them.
     """
-    examples = {n: t for m in members for n, t in states[m.key].items() if not n.startswith(REPLAY)}
+    examples = {n: t for m in members for n, t in states[m.key].items() if not n.startswith((REPLAY, LEARNED, PEAK))}
     return {
         name: torch.stack([states[m.key].get(name, torch.zeros_like(example)) for m in members])
         for name, example in examples.items()
@@ -51,15 +59,20 @@ def world_seeds(member: Member, count: int, updates: int) -> list[int]:
 
 
 def weight_generator(member: Member) -> torch.Generator:
-    """Return what draws a member's initial weights."""
-    return _generator(member, _WEIGHTS)
+    """Return what draws a member's initial weights: on the CPU, so that a seed's weights are the same everywhere."""
+    return _generator(member, _WEIGHTS, "cpu")
 
 
-def exploration_generator(member: Member) -> torch.Generator:
-    """Return what draws a member's exploration, and whatever else is random in its learning."""
-    return _generator(member, _EXPLORATION)
+def exploration_generator(member: Member, device: torch.device | str) -> torch.Generator:
+    """Return what draws a member's exploration, and whatever else is random in its learning, on ``device``."""
+    return _generator(member, _EXPLORATION, device)
 
 
-def _generator(member: Member, stream: int) -> torch.Generator:
+def reward_generator(member: Member) -> torch.Generator:
+    """Return what a reward that is learned draws from: on the CPU, where it is computed."""
+    return _generator(member, _REWARD, "cpu")
+
+
+def _generator(member: Member, stream: int, device: torch.device | str) -> torch.Generator:
     seed = int(np.random.SeedSequence([member.seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator(device=device).manual_seed(seed)

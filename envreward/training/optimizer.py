@@ -22,7 +22,7 @@ class StackedAdam:
             weights: Float32 ``[M, P]``.
             first: First moments, the same shape.
             second: Second moments, the same shape.
-            steps: Gradient steps each row has taken, float64 ``[M, 1]``; kept on the CPU.
+            steps: Gradient steps each row has taken, float64 ``[M, 1]``; kept on the CPU, which computes with them.
             eps: Added to the root of the second moments.
         """
         self.weights, self.first, self.second, self.steps, self.eps = weights, first, second, steps.cpu(), eps
@@ -42,7 +42,7 @@ class StackedAdam:
         self.steps += 1 if active is None else active.cpu()
         steps = self.steps.clamp(min=1)[:, 0].tolist()
         corrections = [[1 - BETAS[0] ** s, math.sqrt(1 - BETAS[1] ** s)] for s in steps]
-        bias = torch.tensor(corrections, dtype=torch.float64).to(self.weights.device)
+        bias = torch.tensor(corrections, dtype=torch.float64, device=self.weights.device)
         rate = -learning_rate if active is None else -learning_rate * active
         factor = (rate * bias[:, 1:] / bias[:, :1]).to(torch.float32)
         denominator = torch.sqrt(self.second, out=self._scratch).add_((self.eps * bias[:, 1:]).to(torch.float32))

@@ -102,8 +102,8 @@ def save_policy(folder: Path, form: PolicyForm, tensors: Mapping[str, Tensor]) -
     (folder / FORM).write_text(json.dumps(dataclasses.asdict(form), indent=1))
 
 
-def load_policy(folder: Path) -> Policy:
-    """Load the policy in ``folder``.
+def load_policy(folder: Path, device: torch.device | str = "cpu") -> Policy:
+    """Load the policy in ``folder``, to act on ``device``.
 
     Raises:
         ConfigError: There is none, or its files do not fit each other.
@@ -115,7 +115,7 @@ def load_policy(folder: Path) -> Policy:
         if raw.get("candidates") is not None:
             raw["candidates"] = CandidateShape(*raw["candidates"])
         form = PolicyForm(**raw)
-        tensors = load_file(folder / WEIGHTS)
+        tensors = load_file(folder / WEIGHTS, str(device))
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} holds no policy: {Path(error.filename or WEIGHTS).name} is missing") from None
     except (ValueError, TypeError, KeyError, SafetensorError) as error:
@@ -139,11 +139,12 @@ def network_form(env_id: str, spec: NetworkSpec, obs_shape: tuple[int, ...], obs
     )
 
 
-def action_bounds(space: gym.spaces.Space[Any]) -> dict[str, Tensor]:
+def action_bounds(space: gym.spaces.Space[Any], device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Return the tensors that tell a policy the bounds of a continuous action space; none for others."""
     if not isinstance(space, gym.spaces.Box):
         return {}
-    return {"action_low": torch.as_tensor(space.low), "action_high": torch.as_tensor(space.high)}
+    bounds = {"action_low": space.low, "action_high": space.high}
+    return {name: torch.as_tensor(bound, device=device) for name, bound in bounds.items()}
 
 
 def _check(folder: Path, form: PolicyForm, tensors: Mapping[str, Tensor]) -> None:

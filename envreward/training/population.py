@@ -12,7 +12,7 @@ algorithm's (`envreward.training.algorithm`).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,14 +20,16 @@ from torch import Tensor
 
 from envreward.episodes import EpisodeTracker
 from envreward.errors import InfraError, RewardRuntimeError, RewardTimeoutError
-from envreward.vector_env import TaskVectorEnv, make_vector_env
+from envreward.task_vector_env import TaskVectorEnv
+from envreward.vector_env import make_vector_env
 
 from .algorithm import Learned
 from .config import Member, MemberStatus, MetricRow, TrainingJob
-from .member_state import REPLAY, MemberState, stack_states, subset, unjoined, world_seeds
+from .member_state import LEARNED, REPLAY, MemberState, stack_states, subset, unjoined, world_seeds
+from .peaks import Peak
 from .reward_source import NoReward, RewardSource
 from .rollout import Rollout, collect, ended_returns
-from .running import Running, fresh_running
+from .running import GENERATOR, Running, fresh_running
 from .statuses import status_of
 from .trainers import make_algorithm
 
@@ -91,22 +93,27 @@ class Population:
         if not members:
             return
         config, count, worlds = self.config, len(members), self.config.num_worlds
-        env = self._env = make_vector_env(self.job.env_id, count * worlds, reward="none")
+        env = self._env = make_vector_env(self.job.env_id, count * worlds, reward="none", device=self.job.device)
         env.request(sorted({name for m in members for name in self._sources[m.key].inputs}))
-        algorithm = make_algorithm(self.job, env.task)
+        algorithm = self._algorithm = make_algorithm(self.job, env.task)
         if states is None:
             size = algorithm.obs_size
-            states = {m.key: fresh_running(m, size, worlds) | algorithm.fresh(m) for m in members}
+            states = {m.key: fresh_running(m, size, worlds, env.device) | algorithm.fresh(m) for m in members}
         stacked = stack_states(members, states)
-        state = {name: rows if name.startswith("env.") else rows.to(env.device) for name, rows in stacked.items()}
+        stays = ("env.", GENERATOR)  # they know themselves where they belong
+        state = {name: rows if name.startswith(stays) else rows.to(env.device) for name, rows in stacked.items()}
         replays = [{n: rows for n, rows in states[m.key].items() if n.startswith(REPLAY)} for m in members]
         self._running = Running.load(state, config)
+        peaks = members if self.job.checkpoint == "peak_return" else ()
+        self._peaks = {member.key: Peak(states[member.key]) for member in peaks}
         self._tracker = EpisodeTracker(count * worlds, env.task.fitness_reduce, env.device)
         for row, member in enumerate(members):
             source = self._sources[member.key]
             for name in source.memory:  # as it was opened, unless it goes on
                 if (key := f"reward.{member.reward}.{name}") in state:
-                    source.memory[name] = state[key][row].cpu().clone()
+                    source.memory[name] = state[key][row].to(source.memory[name].device, copy=True)
+            own = states[member.key]
+            source.learned.update({n.removeprefix(LEARNED): own[n].clone() for n in own if n.startswith(LEARNED)})
         if "next_obs" in state:
             env.load(subset(state, "env."))
             self._tracker.load(subset(state, "episode."))
@@ -151,6 +158,7 @@ class Population:
         if rollout.faulted is not None:
             rewards.total.masked_fill_(rollout.faulted, 0.0)
         returns = ended_returns(rewards.total, rollout.ended, self._running.returns, rollout.faulted)
+        self._note_peaks(returns, rewards.failed)
         learned = self._learner.learn(rollout, rewards.total, self.updates)
         self._obs = rollout.next_obs
         self.updates += 1
@@ -192,6 +200,18 @@ class Population:
                 {k: float(v.mean(dtype=torch.float64)) for k, v in output.components.items()}
             )
         return rewards
+
+    def _note_peaks(self, returns: Sequence[Sequence[float]], failed: Container[int]) -> None:
+        """Keep the policies whose own return was highest so far; before the update, while they are still there."""
+        if not self._peaks:
+            return
+        going = (m for m in range(len(self.members)) if m not in self._idle and m not in failed)
+        better = [m for m in going if self._peaks[self.members[m].key].hear(_mean(returns[m]))]
+        if better:
+            stacked = self._running.save() | self._learner.save()
+            for m in better:
+                _, policy = self._algorithm.policy({n: rows[m] for n, rows in stacked.items()})
+                self._peaks[self.members[m].key].keep(policy)
 
     def _rows(
         self,
@@ -269,7 +289,11 @@ class Population:
             state = {n: rows[i].to("cpu", copy=True) for n, rows in stacked.items()}
             if env.can_save:
                 memory = self._sources[member.key].memory
-                state |= {f"reward.{member.reward}.{n}": values.clone() for n, values in memory.items()}
+                state |= {f"reward.{member.reward}.{n}": values.to("cpu", copy=True) for n, values in memory.items()}
+            learned = self._sources[member.key].learned
+            state |= {LEARNED + name: values.clone() for name, values in learned.items()}
+            if member.key in self._peaks:
+                state |= self._peaks[member.key].save()
             states[member.key] = state | self._learner.experience(i, since)
         return states
 

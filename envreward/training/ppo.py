@@ -122,7 +122,8 @@ def update(
         batch: The rollouts, ``[M, B, ...]``.
         config: Epochs, minibatch size, coefficients, KL control.
         learning_rate: Of each member, float64 ``[M, 1]``.
-        generator: Draws the order of the minibatches; give one that is seeded by the update's number alone.
+        generator: Draws the order of the minibatches, on the networks' device; give one that is seeded by the update's
+            number alone.
     """
     size = batch.log_prob.shape[1]
     members, device = nets.num_members, nets.weights.device
@@ -131,7 +132,7 @@ def update(
     total = torch.zeros(4, members, device=device)
     count = torch.zeros(members, device=device)
     for _ in range(config.epochs):
-        shuffled = batch.select(torch.randperm(size, generator=generator).to(device))
+        shuffled = batch.select(torch.randperm(size, generator=generator, device=device))
         for start in range(0, size, config.minibatch_size):
             step = minibatch_gradients(nets, head, shuffled.slice(start, start + config.minibatch_size), config)
             total += torch.stack(step) * active.T

@@ -86,7 +86,7 @@ class PPOLearner:
         """Draw the exploration noise of a rollout, ``[M, T, N, ...]``."""
         steps, worlds = self._config.rollout_steps, self._config.num_worlds
         drawn = [self._head.noise(steps, worlds, g) for g in self._running.generators]
-        self._noise = torch.stack(drawn).to(self._nets.weights.device)
+        self._noise = torch.stack(drawn)
 
     def act(self, t: int, obs: Tensor) -> Tensor:
         """Return sampled actions, continuous ones not clipped."""
@@ -95,7 +95,7 @@ class PPOLearner:
     def learn(self, rollout: Rollout, rewards: Tensor, updates: int) -> list[Learned]:
         """Learn from a rollout."""
         batch, values = self._prepare(rollout, rewards)
-        order = torch.Generator().manual_seed(updates)
+        order = torch.Generator(device=rewards.device).manual_seed(updates)
         rates = self._scheduled(updates)
         stats = update(self._nets, self._adam, self._head, batch, self._config, rates, order)
         self._learning_rate = stats.learning_rate.unsqueeze(1)
@@ -112,7 +112,7 @@ class PPOLearner:
 
     def finite(self) -> list[bool]:
         """Return, for each member, whether its weights are numbers."""
-        return [bool(ok) for ok in torch.isfinite(self._nets.weights).all(1)]
+        return torch.isfinite(self._nets.weights).all(1).tolist()
 
     def silence(self, row: int) -> None:
         """Set a member's weights and moments to zero."""

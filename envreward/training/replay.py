@@ -65,7 +65,10 @@ class Replay:
     def __init__(
         self, slots: int, num_worlds: int, obs_size: int, action_size: int, device: torch.device | str = "cpu"
     ) -> None:
-        """Make room for ``slots`` steps of each world; memory is taken as it is written."""
+        """Make room for ``slots`` steps of each world on ``device``; memory is taken as it is written.
+
+        Counts of what has been written stay on the CPU, which decides by them where to write.
+        """
         self.slots, self.num_worlds = slots, num_worlds
         rows = (slots + 1) * num_worlds
         self.obs = torch.empty(rows, obs_size, device=device)
@@ -75,9 +78,9 @@ class Replay:
         self.final = torch.empty(rows, dtype=torch.int32, device=device)
         """Row of `finals` in which an episode that was cut off has its last observation; 0 for others."""
         self.finals = torch.empty(_FIRST_FINALS, obs_size, device=device)
-        self.before = torch.empty(slots + 1, dtype=torch.int64)
+        self.before = torch.empty(slots + 1, dtype=torch.int64, device="cpu")
         """Finals written before each slot."""
-        self.position = torch.zeros(3, dtype=torch.int64)
+        self.position = torch.zeros(3, dtype=torch.int64, device="cpu")
         """Slots and finals written since the beginning, and the first slot that was."""
 
     @property
@@ -114,10 +117,11 @@ class Replay:
         steps, start = len(chunk.obs), self.written
         if self.count:
             self._cut((chunk.flags[0] & FIRST).bool())
-        slot = torch.arange(start, start + steps)
+        slot = torch.arange(start, start + steps, device="cpu")
         cut = (chunk.flags & TRUNCATED).bool()
         before = self._append(chunk.finals, int(slot[-1]))
-        self.before[slot % (self.slots + 1)] = before + cut.sum(1).cpu().cumsum(0) - cut.sum(1).cpu()
+        finals = cut.sum(1).cpu()
+        self.before[slot % (self.slots + 1)] = before + finals.cumsum(0) - finals
         number = (before + cut.flatten().cumsum(0) - 1) % len(self.finals)
         rows = self._rows(slot.to(cut.device)).flatten()
         self.obs[rows] = chunk.obs.flatten(0, 1)
@@ -145,9 +149,10 @@ class Replay:
             n_step: Rewards to sum; fewer where the episode ends or nothing more has been written. What follows a
                 cut-off counts by the value of the final observation, what follows the newest step by that of the next.
             gamma: Discount per step.
-            generator: On the CPU.
+            generator: On the replay's device.
         """
-        index = torch.randint(self.count * self.num_worlds, (size,), generator=generator).to(self.obs.device)
+        many, device = self.count * self.num_worlds, self.obs.device
+        index = torch.randint(many, (size,), generator=generator, device=device)
         slot, world = index // self.num_worlds + (self.written - self.count), index % self.num_worlds
         here = self._row(slot, world)
         flags = self.flags.index_select(0, here)

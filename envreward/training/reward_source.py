@@ -2,11 +2,14 @@
 
 The loop writes the fields that a reward reads straight into `RewardSource.inputs` while it steps the worlds, starts
 all rewards once the rollout is over, and then collects them. Programs run in processes of their own
-(`envreward.rewards.worker`), so K of them run side by side; the trusted expert and sparse rewards run here.
+(`envreward.rewards.worker`), so K of them run side by side; the trusted expert and sparse rewards run here, on the
+device of the worlds. Programs run on the CPU: where the worlds are on a GPU, what they read is copied over once per
+rollout.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -15,15 +18,17 @@ import torch
 from torch import Tensor
 
 from envreward.errors import ConfigError, RewardRuntimeError
-from envreward.fields import Field, resolve, torch_dtype
+from envreward.fields import MEMORY, Field, resolve, torch_dtype
 from envreward.rewards.choice import choose_reward
 from envreward.rewards.function import RewardOutput
 from envreward.rewards.program import RewardProgram
+from envreward.rewards.remembering import new_program_memory
 from envreward.rewards.sequence import AnyReward, Flow, Memory, evaluate_over, new_memory
 from envreward.rewards.worker import RewardWorker
 from envreward.task import Task
 
 from .config import Member, TrainingJob
+from .member_state import reward_generator
 
 
 class RewardSource(Protocol):
@@ -33,6 +38,9 @@ class RewardSource(Protocol):
     """Where to write the fields, ``[capacity, *shape]`` by name."""
     memory: Memory
     """What it remembers of each world's running episode; written in place."""
+    learned: Memory
+    """What it has learned, of any shapes, which outlives episodes and worlds; empty but for a reward that learns. It is
+    brought back by writing into this mapping."""
 
     def submit(self, flow: Flow) -> None:
         """Start on the first rows of the inputs, as many as ``flow`` has steps: those of ``[T, N]`` in order."""
@@ -54,21 +62,30 @@ class RewardSource(Protocol):
 class TrustedSource:
     """An expert or sparse reward, evaluated in this process."""
 
-    def __init__(self, function: AnyReward, fields: Mapping[str, Field], capacity: int, num_worlds: int) -> None:
-        """Make room for ``capacity`` rows, of ``num_worlds`` worlds, of each field that ``function`` reads."""
+    def __init__(
+        self,
+        function: AnyReward,
+        fields: Mapping[str, Field],
+        capacity: int,
+        num_worlds: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Make room on ``device`` for ``capacity`` rows, of ``num_worlds`` worlds, of each field ``function`` reads."""
+        self._device = device
         self._function = function
         self._flow: Flow | None = None
         self.inputs = {}
-        self.memory = new_memory(function, num_worlds)
+        self.learned: Memory = {}
+        self.memory = {n: values.to(device) for n, values in new_memory(function, num_worlds).items()}
         for name in function.parameters:
             field = resolve(name, fields)
             if field.dtype == "str":
                 raise ConfigError(f"field {name} is text: rewards that read text cannot be trained on in batches yet")
-            self.inputs[name] = torch.zeros(capacity, *field.shape, dtype=torch_dtype(field.dtype))
+            self.inputs[name] = torch.zeros(capacity, *field.shape, dtype=torch_dtype(field.dtype), device=device)
 
     def submit(self, flow: Flow) -> None:
         """Remember which rows are wanted."""
-        self._flow = flow
+        self._flow = Flow(*(flags.to(self._device) for flags in flow))
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Evaluate the rows submitted; the time limit does not apply to trusted code.
@@ -93,23 +110,31 @@ class TrustedSource:
 class ProgramSource:
     """A reward program, evaluated in a locked-up process of its own."""
 
-    def __init__(self, worker: RewardWorker) -> None:
-        """Take over ``worker``."""
+    def __init__(self, worker: RewardWorker, num_worlds: int) -> None:
+        """Take over ``worker``, for rollouts of ``num_worlds`` worlds."""
         self._worker = worker
         self.inputs = worker.inputs
-        self.memory: Memory = {}
+        self.memory: Memory = new_program_memory(num_worlds) if worker.program.remembers else {}
+        self.learned: Memory = {}
 
     def submit(self, flow: Flow) -> None:
-        """Start on the rows of ``flow``; programs see single states, so their order does not matter.
+        """Start on the rows of ``flow``; their order does not matter to programs that remember nothing.
 
         Raises:
             RewardCrashError: The process is gone.
         """
-        self._worker.submit(flow.first.numel())
+        worker, (steps, worlds) = self._worker, flow.first.shape
+        if self.memory:
+            worker.first[: steps * worlds] = flow.first.flatten()
+            worker.memory[:worlds] = self.memory[MEMORY]
+        worker.submit(steps * worlds, worlds)
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Wait for the rewards; see `RewardWorker.result` for what it raises."""
-        return self._worker.result(timeout_s)
+        output = self._worker.result(timeout_s)
+        if self.memory:
+            self.memory[MEMORY].copy_(self._worker.memory[: len(self.memory[MEMORY])])
+        return output
 
     def close(self) -> None:
         """End the process."""
@@ -122,6 +147,7 @@ class NoReward:
     def __init__(self) -> None:
         self.inputs: dict[str, Tensor] = {}
         self.memory: Memory = {}
+        self.learned: Memory = {}
         self._rows = 0
 
     def submit(self, flow: Flow) -> None:
@@ -130,7 +156,7 @@ class NoReward:
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Return zeros."""
-        return RewardOutput(torch.zeros(self._rows), {})
+        return RewardOutput(torch.zeros(self._rows, device="cpu"), {})
 
     def close(self) -> None:
         """Nothing to release."""
@@ -142,15 +168,28 @@ def open_reward(
     """Open a member's reward for rollouts of up to ``capacity`` transitions of ``num_worlds`` worlds.
 
     By default there are as many worlds as the population's algorithm has. Programs are forked off here: call it before
-    the environment is created.
+    the environment is created. Where the member learns its reward, the reward's components are what it learns from.
 
     Raises:
         RewardError: The program breaks a rule of reward programs.
-        ConfigError: The task has no such reward.
+        ConfigError: The task has no such reward, or there is no such way of learning one.
     """
+    num_worlds = num_worlds or job.algorithm.num_worlds
+    if not member.learning:
+        return _open(member, job, folder, task, capacity, num_worlds)
+    from .learned import LearnedSource, make_learner, parse_learning
+
+    learner = make_learner(parse_learning(member.learning), task.spec.horizon, reward_generator(member))
+    factors = _open(member, dataclasses.replace(job, device="cpu"), folder, task, capacity, num_worlds)
+    sparse = TrustedSource(task.sparse, task.fields, capacity, num_worlds)
+    return LearnedSource(factors, sparse, learner)
+
+
+def _open(member: Member, job: TrainingJob, folder: Path, task: Task, capacity: int, num_worlds: int) -> RewardSource:
     if member.reward in ("sparse", "expert") or member.reward in task.rewards:
         function = choose_reward(task, member.reward)
         assert function is not None
-        return TrustedSource(function, task.fields, capacity, num_worlds or job.algorithm.num_worlds)
+        return TrustedSource(function, task.fields, capacity, num_worlds, job.device)
     program = RewardProgram.from_source((folder / member.reward).read_text(), task.fields)
-    return ProgramSource(RewardWorker(program, task.fields, capacity, memory_bytes=job.reward_memory_bytes))
+    worker = RewardWorker(program, task.fields, capacity, memory_bytes=job.reward_memory_bytes)
+    return ProgramSource(worker, num_worlds)

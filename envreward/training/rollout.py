@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from envreward.episodes import Episodes, EpisodeTracker
 from envreward.rewards.sequence import Flow
-from envreward.vector_env import TaskVectorEnv
+from envreward.task_vector_env import TaskVectorEnv
 
 from .reward_source import RewardSource
 
@@ -93,6 +93,9 @@ def collect(
 ) -> Rollout:
     """Step all worlds T times and write what the rewards read into their inputs, in time order.
 
+    Where the worlds are on a GPU, inputs on the CPU, those of programs, are written at the end, with one copy per field
+    for all members and steps.
+
     Args:
         env: M * N worlds, member by member.
         actor: Acts in them.
@@ -110,7 +113,7 @@ def collect(
         raw_obs=raw, action=raw, ended=ended, first=first, truncated=truncated, next_obs=obs,
         success=[[] for _ in sources], fitness=[[] for _ in sources], length=[[] for _ in sources],
     )  # fmt: skip
-    copies = [(values, name, m) for m, source in enumerate(sources) for name, values in source.inputs.items()]
+    inputs = _Inputs(sources, worlds, obs.device)
     for t in range(steps):
         raw[:, t] = obs.view(members, worlds, size)
         action = actor.act(t, raw[:, t])
@@ -118,8 +121,7 @@ def collect(
             rollout.action = torch.empty(members, steps, *action.shape[1:], dtype=action.dtype, device=obs.device)
         rollout.action[:, t] = action
         transition = env.advance(actor.to_env(action))
-        for values, name, m in copies:
-            values[t * worlds : (t + 1) * worlds] = transition.state[name][m * worlds : (m + 1) * worlds]
+        inputs.write(t, transition.state)
         first[:, t] = transition.first.view(members, worlds)
         obs = transition.obs.flatten(1)
         if transition.faulted is not None:
@@ -134,7 +136,36 @@ def collect(
                 rollout.cutoffs.append(Cutoff(t, transition.final_obs.flatten(1), cut))
             _log(rollout, worlds, episodes)
     rollout.next_obs = obs
+    inputs.finish()
     return rollout
+
+
+class _Inputs:
+    """The fields that rewards read, on their way from the worlds into the rewards' inputs."""
+
+    def __init__(self, sources: Sequence[RewardSource], worlds: int, device: torch.device) -> None:
+        """Write what N ``worlds`` per member on ``device`` show into the inputs of ``sources``."""
+        copies = [(values, name, m) for m, source in enumerate(sources) for name, values in source.inputs.items()]
+        self._near = [copy for copy in copies if copy[0].device == device]
+        self._far = [copy for copy in copies if copy[0].device != device]
+        self._seen: dict[str, list[Tensor]] = {name: [] for _, name, _ in self._far}
+        self._worlds = worlds
+
+    def write(self, t: int, state: Mapping[str, Tensor]) -> None:
+        """Take in the fields of all worlds after step ``t``, ``[M * N, *shape]`` each."""
+        n = self._worlds
+        for values, name, m in self._near:
+            values[t * n : (t + 1) * n] = state[name][m * n : (m + 1) * n]
+        for name, seen in self._seen.items():
+            seen.append(state[name])
+
+    def finish(self) -> None:
+        """Copy what lies on another device than its inputs, once for all steps and members."""
+        n = self._worlds
+        moved = {name: torch.stack(seen).cpu() for name, seen in self._seen.items()}
+        for values, name, m in self._far:
+            rows = moved[name][:, m * n : (m + 1) * n].flatten(0, 1)
+            values[: len(rows)] = rows
 
 
 def _log(rollout: Rollout, worlds: int, episodes: Episodes) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from envreward.errors import ConfigError
 from envreward.registry import make_task, task_files
 from envreward.sandbox import Limits, Sandbox, SandboxProcess
+from envreward.task import Task
 
 from .config import MemberResult, MetricRow, TrainingJob
+from .learned import parse_learning
 from .metrics import MetricReader
 
 _POLL_S = 0.1
@@ -134,7 +136,14 @@ def start_training(job: TrainingJob, folder: Path, sandbox: Sandbox) -> Training
             os.close(lock)
             return TrainingHandle(job, folder, None, None)
         argv = [sys.executable, "-m", "envreward.training.job", str(folder)]
-        process = sandbox.start(argv, workdir=folder, readonly=task_files(job.env_id), limits=_LIMITS, env=_ENV)
+        process = sandbox.start(
+            argv,
+            workdir=folder,
+            readonly=task_files(job.env_id),
+            devices=() if job.on_cpu else gpu_files(),
+            limits=_LIMITS,
+            env=_ENV,
+        )
     except BaseException:
         os.close(lock)
         raise
@@ -179,7 +188,7 @@ def check_job(job: TrainingJob) -> None:
 
     Raises:
         ConfigError: A setting cannot work; the message names it.
-        UnknownNameError: No such environment.
+        UnknownNameError: No such environment, or no such way of learning a reward.
         MissingExtraError: The trainer needs an optional dependency.
     """
     task = make_task(job.env_id)
@@ -191,11 +200,16 @@ def check_job(job: TrainingJob) -> None:
     for key in keys:
         if key != Path(key).name or key in (".", ".."):
             raise ConfigError(f"member key {key!r} is not a plain file name")
+    for learning in {member.learning for member in job.members if member.learning}:
+        parse_learning(learning)
     if job.total_steps < 1:
         raise ConfigError(f"total_steps must be at least 1, got {job.total_steps}")
     if task.expert is None and any(m.reward == "expert" for m in job.members):
         raise ConfigError(f"{task.spec.id} has no published expert reward; use sparse or a reward program")
+    check_device(job, task)
     if not job.population:
+        if job.checkpoint != "final":
+            raise ConfigError(f"{job.trainer} keeps its last policy only: leave checkpoint out, or use ppo or sac")
         from .sb3 import require
 
         require(job.trainer)
@@ -203,6 +217,30 @@ def check_job(job: TrainingJob) -> None:
     from .trainers import make_algorithm
 
     make_algorithm(job, task)
+
+
+def gpu_files() -> tuple[Path, ...]:
+    """Return the device files through which CUDA reaches the GPUs of this machine; none where it has no driver."""
+    names = ("nvidia*", "nvidia-caps/*", "dxg")  # the last on Windows' Linux
+    found = (path for name in names for path in Path("/dev").glob(name))
+    return tuple(sorted(path for path in found if path.is_char_device()))
+
+
+def check_device(job: TrainingJob, task: Task) -> None:
+    """Check that a job's members can train on its device.
+
+    Raises:
+        ConfigError: They cannot, or this machine has no such device.
+    """
+    if job.on_cpu:
+        return
+    if not job.population:
+        raise ConfigError(f"{job.trainer} trains on the CPU only: leave device {job.device!r} out, or use ppo or sac")
+    if job.processes > 1:
+        raise ConfigError(f"one process trains on a GPU: leave processes {job.processes} out")
+    from envreward.vector_env import find_task_device
+
+    find_task_device(task, job.device)
 
 
 def _lock(folder: Path) -> int:

@@ -12,13 +12,16 @@ from .config import Member, PPOConfig, SACConfig
 from .member_state import MemberState, exploration_generator
 from .normalize import ObsNormalizer, ReturnScaler, RunningMoments
 
+GENERATOR = "generator"
+"""Name of the generators' states, which torch keeps on the CPU whatever they draw on."""
+
 
 @dataclass(kw_only=True)
 class Running:
     """Of M members with N worlds each."""
 
     generators: list[torch.Generator]
-    """On the CPU, whatever the device: so that a seed means the same everywhere."""
+    """On the members' device: what they draw is never copied. CPUs and GPUs draw other numbers from the same seed."""
     normalizer: ObsNormalizer
     scaler: ReturnScaler
     returns: Tensor
@@ -26,10 +29,11 @@ class Running:
 
     @classmethod
     def load(cls, state: Mapping[str, Tensor], config: PPOConfig | SACConfig) -> Running:
-        """Go on from stacked states that hold what `save` returned."""
-        generators = [torch.Generator() for _ in state["generator"]]
-        for generator, saved in zip(generators, state["generator"], strict=True):
-            generator.set_state(saved.cpu().clone())  # a view of a larger tensor is refused
+        """Go on from stacked states that hold what `save` returned, on the device where they lie."""
+        device = state["returns"].device
+        generators = [torch.Generator(device=device) for _ in state[GENERATOR]]
+        for generator, saved in zip(generators, state[GENERATOR], strict=True):
+            generator.set_state(saved.clone())  # a view of a larger tensor is refused
         scaler = ReturnScaler(_moments(state, "return"), state["return.running"], config.gamma)
         normalizer = ObsNormalizer(_moments(state, "obs"), config.obs_clip)
         return cls(generators=generators, normalizer=normalizer, scaler=scaler, returns=state["returns"])
@@ -39,7 +43,7 @@ class Running:
         saved = {
             "return.running": self.scaler.running,
             "returns": self.returns,
-            "generator": torch.stack([g.get_state() for g in self.generators]),
+            GENERATOR: torch.stack([g.get_state() for g in self.generators]),
         }
         for name, moments in (("obs", self.normalizer.moments), ("return", self.scaler.moments)):
             saved |= {f"{name}.mean": moments.mean, f"{name}.var": moments.var, f"{name}.count": moments.count}
@@ -51,11 +55,11 @@ class Running:
         self.scaler.running.zero_()
 
 
-def fresh_running(member: Member, obs_size: int, num_worlds: int) -> MemberState:
-    """Return this part of the state of a member that has not trained yet."""
+def fresh_running(member: Member, obs_size: int, num_worlds: int, device: torch.device | str) -> MemberState:
+    """Return this part of the state of a member that has not trained yet and will do so on ``device``."""
     f64 = torch.float64
     return {
-        "generator": exploration_generator(member).get_state(),
+        GENERATOR: exploration_generator(member, device).get_state(),
         "obs.mean": torch.zeros(obs_size, dtype=f64),
         "obs.var": torch.ones(obs_size, dtype=f64),
         "obs.count": torch.zeros(1, dtype=f64),

@@ -109,10 +109,9 @@ class SACLearner:
         self._algorithm, self._config, self._running = algorithm, algorithm.config, running
         self._nets = SACNetworks(algorithm.actor, algorithm.critic, state)
         self._device = self._nets.log_alpha.device
-        bounds = action_bounds(algorithm.task.action_space)
-        self._low = bounds["action_low"].to(self._device)
-        self._range = bounds["action_high"].to(self._device) - self._low
-        self._noise, self._random = torch.zeros(0), False
+        bounds = action_bounds(algorithm.task.action_space, self._device)
+        self._low, self._range = bounds["action_low"], bounds["action_high"] - bounds["action_low"]
+        self._noise, self._random = torch.zeros(0, device=self._device), False
         self._replays = [self._open(own) for own in experience]
         self._sound = torch.ones(len(experience), dtype=torch.bool, device=self._device)
         entropy = self._config.target_entropy
@@ -124,10 +123,12 @@ class SACLearner:
         shape = (config.rollout_steps, config.num_worlds, self._algorithm.action_size)
         self._random = updates * config.num_worlds * config.rollout_steps < config.learning_starts
         if self._random:
-            drawn = [torch.rand(shape, generator=g).mul_(2).sub_(1) for g in self._running.generators]
+            drawn = [torch.rand(shape, generator=g, device=g.device) for g in self._running.generators]
+            self._noise = torch.stack(drawn).mul_(2).sub_(1)
         else:
-            drawn = [torch.randn(shape, generator=g) for g in self._running.generators]
-        self._noise = torch.stack(drawn).to(self._device)
+            self._noise = torch.stack(
+                [torch.randn(shape, generator=g, device=g.device) for g in self._running.generators]
+            )
 
     def act(self, t: int, obs: Tensor) -> Tensor:
         """Return sampled actions in [-1, 1]."""
@@ -211,7 +212,8 @@ class SACLearner:
         drawn, noise = [], []
         for replay, generator in zip(self._replays, self._running.generators, strict=True):
             drawn.append(replay.sample(count * size, config.n_step, config.gamma, generator))
-            noise.append(torch.randn(count, 2 * size, self._algorithm.action_size, generator=generator))
+            shape = (count, 2 * size, self._algorithm.action_size)
+            noise.append(torch.randn(shape, generator=generator, device=self._device))
         stacked = (torch.stack(column).view(members, count, size, -1) for column in zip(*drawn, strict=True))
         obs, action, reward, next_obs, discount, weight = stacked
         both = self._normalized(torch.cat((obs, next_obs), 2).flatten(1, 2)).view(members, count, 2 * size, -1)
@@ -219,7 +221,7 @@ class SACLearner:
         if config.normalize_reward:
             scale *= self._running.scaler.scale
         reward = reward.squeeze(-1) * scale.to(torch.float32).unsqueeze(1)
-        noises = torch.stack(noise).to(self._device)
+        noises = torch.stack(noise)
         for i in range(count):
             yield Batch(
                 both=both[:, i],

@@ -19,7 +19,8 @@ from torch import Tensor
 from envreward.episodes import EpisodeTracker
 from envreward.errors import ConfigError
 from envreward.rewards.sequence import Flow
-from envreward.vector_env import TaskVectorEnv, make_vector_env
+from envreward.task_vector_env import TaskVectorEnv
+from envreward.vector_env import make_vector_env
 
 from .config import Member, MetricRow, PPOConfig, TrainingJob
 from .member_state import world_seeds

@@ -20,6 +20,7 @@ from .checkpoint import CheckpointWriter, checkpoint_path, load_parts, open_chec
 from .config import Member, MemberResult, MemberStatus, TrainingJob
 from .member_state import MemberState
 from .metrics import MetricWriter
+from .peaks import peak_policy
 from .plan import Plan
 from .policy_io import save_policy
 from .population import Population
@@ -50,24 +51,32 @@ def run_shard(job: TrainingJob, folder: Path, plan: Plan, shard: int, clock: Clo
             return
         algorithm = make_algorithm(job, task)
     except EnvRewardError as error:
-        for member in unfinished(members, folder):
-            MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
+        _fail(members, folder, error, clock)
         return
     states, updates, parts = restore(folder, plan, shard)
     if states is not None:
         for member in members:
             states[member.key] |= load_parts(folder, member.key, parts.get(member.key, ()))
     members, sources = _open_rewards(job, members, folder, task, clock)
-    population = Population(job, members, sources, states=states, updates=updates)
+    try:
+        population = Population(job, members, sources, states=states, updates=updates)
+    except EnvRewardError as error:  # the worlds cannot be made here
+        _fail(members, folder, error, clock)
+        return
     states = None  # the population has its own
     writer = CheckpointWriter(checkpoint_path(folder, plan.stage, shard), algorithm.memory, parts, updates)
     try:
         _train(population, folder, task, plan.until, writer, clock)
     except InfraError as error:
-        for member in unfinished(members, folder):
-            MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
+        _fail(members, folder, error, clock)
     finally:
         population.close()
+
+
+def _fail(members: Sequence[Member], folder: Path, error: EnvRewardError, clock: Clock) -> None:
+    """End the members that have no result yet."""
+    for member in unfinished(members, folder):
+        MemberResult(key=member.key, status="failed", reason=str(error), wall_s=clock()).save(folder)
 
 
 def _train(
@@ -101,9 +110,9 @@ def save_member(
     steps: int,
     wall_s: float,
 ) -> None:
-    """Write a member's policy, and then the result that says it is there."""
+    """Write a member's policy, the one that its job wants, and then the result that says it is there."""
     form, tensors = make_algorithm(job, task).policy(state)
-    save_policy(folder / "members" / member.key, form, tensors)
+    save_policy(folder / "members" / member.key, form, peak_policy(state) or tensors)
     MemberResult(key=member.key, status=status, reason=reason, steps=steps, wall_s=wall_s).save(folder)
 
 
@@ -144,9 +153,12 @@ def restore(folder: Path, plan: Plan, shard: int) -> Restored:
 def _open_rewards(
     job: TrainingJob, members: Sequence[Member], folder: Path, task: Task, clock: Clock
 ) -> tuple[list[Member], Mapping[str, RewardSource]]:
-    """Open the members' rewards; a program that cannot be opened ends its member."""
+    """Open the members' rewards; a program that cannot be opened ends its member.
+
+    Programs come first: they are forked off, and what the others reserve on a GPU must not be there yet.
+    """
     sources: dict[str, RewardSource] = {}
-    for member in members:
+    for member in sorted(members, key=lambda m: not (folder / m.reward).is_file()):
         try:
             sources[member.key] = open_reward(member, job, folder, task, job.steps_per_update)
         except RewardError as error:

@@ -17,7 +17,8 @@ from envreward.agents.rollout_file import RolloutFile
 from envreward.agents.rollouts import Rollouts, read_rollouts
 from envreward.errors import ConfigError, InfraError
 from envreward.registry import find_task_spec, task_specs
-from envreward.vector_env import TaskVectorEnv, make_vector_env
+from envreward.task_vector_env import TaskVectorEnv
+from envreward.vector_env import make_vector_env
 from envreward.world_vector_env import WorldVectorEnv
 from envreward.worlds import EachWorld
 

@@ -39,6 +39,19 @@ def server() -> Iterator[int]:
         thread.join()
 
 
+def test_devices_are_passed_in_by_path(workdir: Path) -> None:
+    """A device file is there when it is asked for, at its own path and as itself, and not otherwise."""
+    usual = {"full", "null", "ptmx", "random", "tty", "urandom", "zero", "console"}
+    found = [p for p in sorted(Path("/dev").iterdir()) if p.is_char_device() and p.name not in usual]
+    device = next(iter(found), Path("/dev/null"))
+    code = f"import os; print(os.path.exists({str(device)!r}) and os.stat({str(device)!r}).st_rdev)"
+    rdev = str(device.stat().st_rdev)
+    for devices, expected in ((), "False" if found else rdev), ((device,), rdev):
+        process = module.Bubblewrap().start([sys.executable, "-c", code], workdir=workdir, devices=devices)
+        assert process.wait(60.0) == 0, process.log_tail()
+        assert process.log_tail().strip() == expected
+
+
 def test_no_network(isolated: Run, server: int) -> None:
     """A server on this machine cannot be reached, nor any outside, nor a name be resolved."""
     ended = isolated(

@@ -76,6 +76,19 @@ print(json.dumps(found))
         assert workdir.stat().st_uid == found["uid"]
 
 
+def test_devices_are_passed_in_by_path(docker: Docker, workdir: Path) -> None:
+    """A device file is there when it is asked for, at its own path and as itself, and not otherwise."""
+    usual = {"full", "null", "ptmx", "random", "tty", "urandom", "zero", "console"}
+    found = [p for p in sorted(Path("/dev").iterdir()) if p.is_char_device() and p.name not in usual]
+    device = next(iter(found), Path("/dev/null"))
+    rdev = str(device.stat().st_rdev)
+    code = f"import os; print(os.path.exists({str(device)!r}) and os.stat({str(device)!r}).st_rdev)"
+    for devices, expected in ((), "False" if found else rdev), ((device,), rdev):
+        process = docker.start([sys.executable, "-c", code], workdir=workdir, devices=devices)
+        assert process.wait(90.0) == 0, process.log_tail()
+        assert process.log_tail().strip() == expected
+
+
 def test_fork_bomb(docker: Docker, workdir: Path) -> None:
     """Processes beyond the limit are refused, and those there are end with the command."""
     code = """

@@ -26,6 +26,7 @@ from envreward.training.population import Population
 from envreward.training.ppo_learner import network_spec
 from envreward.training.reward_source import TrustedSource
 from envreward.training.runner import run_training
+from envreward.world_vector_env import WorldVectorEnv
 from envreward.worlds import CandidateShape, EachWorld, WorldBatch
 
 COUNTER = f"{Path(__file__).parents[1] / 'counter_worlds.py'}:counter"
@@ -198,7 +199,7 @@ class Untouched:
 def make_population(task: CounterTask, monkeypatch: pytest.MonkeyPatch, reward: Any = None) -> Population:
     import envreward.training.population as module
 
-    monkeypatch.setattr(module, "make_vector_env", lambda env_id, n, reward: task.vector_env(n, reward=reward))
+    monkeypatch.setattr(module, "make_vector_env", lambda env_id, n, **kwargs: WorldVectorEnv(task, n, **kwargs))
     job = make_job(2)
     capacity = SMALL.num_worlds * SMALL.rollout_steps
     sources = {m.key: TrustedSource(reward or task.sparse, task.fields, capacity, 4) for m in job.members}
@@ -265,19 +266,19 @@ def test_evaluation_plays_lost_episodes_again_and_gives_up_on_dead_machinery() -
         def open(self, num_worlds: int) -> WorldBatch[object]:
             return EachWorld([Counter((3,)) for _ in range(num_worlds)])
 
-    scores = play(Policy(form, tensors), Once().vector_env(3, reward="none"), "m", seed=0)
+    scores = play(Policy(form, tensors), WorldVectorEnv(Once(), 3, reward="none"), "m", seed=0)
     assert scores.episodes == 3 and scores.success == 0.0 and scores.episode_length == 12
 
     class Dead(Faulty):
         every = 1
 
     with pytest.raises(InfraError, match="failed 4 times"):
-        play(Policy(form, tensors), Dead().vector_env(3, reward="none"), "m", seed=0)
+        play(Policy(form, tensors), WorldVectorEnv(Dead(), 3, reward="none"), "m", seed=0)
 
 
 def test_tracker_marks_lost_episodes() -> None:
     """The episodes that end in a step say which of them were lost."""
-    env = Faulty().vector_env(4, reward="none")
+    env = WorldVectorEnv(Faulty(), 4, reward="none")
     env.reset(seed=0)
     tracker, lost = EpisodeTracker(4), 0
     for _ in range(30):

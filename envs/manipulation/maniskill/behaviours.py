@@ -59,10 +59,13 @@ Script: TypeAlias = Callable[[Any, Hand], Aim]
 
 def _act(script: Script, worlds: Any, step: int) -> Tensor:
     """Return the actions ``[N, 8]`` that bring the hand towards the script's aim."""
-    view = worlds.view
-    robot = view.agent.robot
-    qpos = robot.get_qpos().to(torch.float64)
-    base = robot.pose
+    qpos = worlds.view.agent.robot.get_qpos().to(torch.float64)
+    with qpos.device:  # where the tensors are made that are made of no others
+        return _towards(script, worlds.view, qpos)
+
+
+def _towards(script: Script, view: Any, qpos: Tensor) -> Tensor:
+    base = view.agent.robot.pose
     turn = matrix(base.q.to(torch.float64))
     tcp, rotation, jacobian = forward(qpos[:, :7])
     position = base.p.to(torch.float64) + (turn @ tcp[:, :, None]).squeeze(-1)
@@ -70,7 +73,7 @@ def _act(script: Script, worlds: Any, step: int) -> Tensor:
     moving = _shortened(aim.position.to(torch.float64) - position, _MOVE_M)
     turning = _shortened(rotation_between(turn @ rotation, aim.rotation.to(torch.float64)), _TURN_RAD)
     jacobian = torch.cat((turn @ jacobian[:, :3], turn @ jacobian[:, 3:]), dim=1)
-    weights = aim.weights.expand(len(qpos), 6)
+    weights = aim.weights.to(qpos.device).expand(len(qpos), 6)
     twist = torch.cat((moving, turning), dim=1) * weights
     arm = _GAIN / _ACTION_RAD * joint_step(jacobian * weights[:, :, None], twist)
     arm = arm / arm.abs().amax(1, keepdim=True).clamp(min=1.0)
@@ -115,7 +118,7 @@ def _grip_turn(hand: Hand, rotation: Tensor, period: float) -> Tensor:
         period: Angle about the vertical after which the body looks the same to the fingers, rad.
     """
     yaw, present = (torch.atan2(turn[:, 1, 0], turn[:, 0, 0]) for turn in (rotation, hand.rotation))
-    return about_z(yaw - period * torch.round((yaw - present) / period)) @ _DOWN
+    return about_z(yaw - period * torch.round((yaw - present) / period)) @ _DOWN.to(yaw.device)
 
 
 def _grasp(hand: Hand, point: Tensor, rotation: Tensor, held: Tensor) -> Aim:
@@ -141,7 +144,7 @@ def _choose(flags: Tensor, yes: Aim, no: Aim) -> Aim:
         torch.where(flags[:, None], yes.position, no.position),
         torch.where(flags[:, None, None], yes.rotation, no.rotation),
         torch.where(flags, yes.closed, no.closed),
-        torch.where(flags[:, None], yes.weights, no.weights),
+        torch.where(flags[:, None], yes.weights.to(flags.device), no.weights.to(flags.device)),
     )
 
 
@@ -153,7 +156,7 @@ def _shove(hand: Hand, cube: Tensor, away: float) -> Aim:
     behind = ((hand.position[:, 0] - cube[:, 0]) * away > 0.0) & ((hand.position[:, 1] - cube[:, 1]).abs() < 0.015)
     height = torch.where(_across(hand.position, start) < 0.03, 0.02, 0.10)
     position = torch.where((behind & low)[:, None], _raised(ahead, 0.02), _raised(start, height))
-    return Aim(position, _DOWN.expand(len(cube), 3, 3), torch.ones(len(cube), dtype=torch.bool))
+    return Aim(position, _DOWN.to(cube.device).expand(len(cube), 3, 3), torch.ones(len(cube), dtype=torch.bool))
 
 
 def _push(view: Any, hand: Hand) -> Aim:
@@ -206,7 +209,7 @@ def _lift(view: Any, hand: Hand) -> Aim:
     weights[:, 0] = 0.0
     weights[:, 2] = torch.where(swinging, 0.1, 1.0)
     lift = _carried(hand, peg, _raised(peg[0], height), rotation)._replace(weights=weights)
-    return _choose(held, lift, _grasp(hand, peg[0], _DOWN.expand(len(held), 3, 3), held))
+    return _choose(held, lift, _grasp(hand, peg[0], _DOWN.to(held.device).expand(len(held), 3, 3), held))
 
 
 def _insert(view: Any, hand: Hand) -> Aim:
@@ -250,9 +253,10 @@ def _roll(worlds: Any, step: int) -> Tensor:
         way = view.goal_region.pose.p - view.ball.pose.p
         way[:, 2] = 0.0
         velocity = _ROLL_M_S * torch.nn.functional.normalize(way, dim=1)
-        turning = torch.stack((-velocity[:, 1], velocity[:, 0], torch.zeros(len(way))), dim=1) / view.ball_radius
-        view.ball.set_velocities(velocity, turning)
-    return torch.zeros((len(view.ball.pose.p), 8))
+        turning = torch.stack((-velocity[:, 1], velocity[:, 0], torch.zeros_like(way[:, 0])), dim=1)
+        worlds.set_velocities(view.ball, velocity, turning / view.ball_radius)
+    place: Tensor = view.ball.pose.p
+    return place.new_zeros((len(place), 8))
 
 
 NULL = Behaviour("null", False, "policy: holds the arm where it is, with the fingers half open")

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import gymnasium as gym
-import numpy as np
 from torch import Tensor
 
 from envreward.fields import Field
-from envreward.rewards.function import FunctionReward, RewardOutput
-from envreward.task import SPARSE_SUCCESS, Behaviour, Task
-from envreward.task_spec import TaskSpec
+from envreward.task import Behaviour
 
 from . import behaviours
+from .base import OfficialTask
 from .fields import (
     ROBOT_FIELDS,
-    SUCCESS_WEIGHT,
     between,
     body,
     flag,
@@ -36,43 +32,15 @@ from .fields import (
 from .vector_env import ManiSkillVectorEnv
 
 
-def _dense(dense_reward: Tensor) -> RewardOutput:
-    return RewardOutput(dense_reward, {"dense_reward": dense_reward})
-
-
-_EXPERT = FunctionReward(("dense_reward",), _dense, doc="ManiSkill's own compute_dense_reward, not normalised")
-
-
-class ManiSkillTask(Task, abc.ABC):
-    """A ManiSkill task with the Panda arm."""
-
-    official: ClassVar[str]
-    """Id of the official environment."""
-    observation_size: ClassVar[int]
-    """Entries of one world's observation."""
-    max_reward: ClassVar[float]
-    """What the dense reward pays for success, its highest value (``compute_normalized_dense_reward``)."""
-    per_world: ClassVar[tuple[str, ...]] = ()
-    """Attributes of the official environment that differ between worlds or remember something."""
-
-    expert = _EXPERT
-    sparse = SPARSE_SUCCESS
-    fitness_reduce: Literal["sum", "mean", "max", "last"] = "max"
-    fitness_doc = (
-        f"{SUCCESS_WEIGHT} if the success test held, and up to {1.0 - SUCCESS_WEIGHT:.1f} for the published reward "
-        "over its highest value: the best step of the episode, 1 if it succeeded."
-    )
-    action_space = gym.spaces.Box(-1.0, 1.0, (8,), np.float32)
-
-    def __init__(self, spec: TaskSpec) -> None:
-        self.spec = spec
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (self.observation_size,), np.float32)
+class ManiSkillTask(OfficialTask, abc.ABC):
+    """A ManiSkill task that makes its own worlds."""
 
     def vector_env(self, num_envs: int = 1, **kwargs: Any) -> ManiSkillVectorEnv:
-        """Make N worlds; ``kwargs`` are those of `envreward.vector_env.TaskVectorEnv`.
+        """Make N worlds; ``kwargs`` are those of `envreward.task_vector_env.TaskVectorEnv`.
 
         Raises:
             MissingExtraError: ManiSkill is not installed.
+            ConfigError: PhysX cannot simulate on the device.
         """
         return ManiSkillVectorEnv(self, num_envs, **kwargs)
 

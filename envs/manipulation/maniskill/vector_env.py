@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from envreward import noise
-from envreward.vector_env import TaskVectorEnv
+from envreward.errors import ConfigError
+from envreward.task_vector_env import TaskVectorEnv
 
+from .base import OfficialTask
+from .gpu_worlds import ManiSkillGpuWorlds
 from .pictures import Pictures
 from .worlds import ManiSkillWorlds
-
-if TYPE_CHECKING:
-    from .tasks import ManiSkillTask
 
 
 def episode_seed(key: np.uint64) -> int:
@@ -25,17 +25,29 @@ def episode_seed(key: np.uint64) -> int:
     return int(key >> np.uint64(33))
 
 
-class ManiSkillVectorEnv(TaskVectorEnv):
-    """N worlds of a `ManiSkillTask`, on the CPU.
+def make_worlds(task: OfficialTask, num_worlds: int, device: torch.device) -> ManiSkillWorlds | ManiSkillGpuWorlds:
+    """Return N worlds on a device.
 
-    Worlds are saved as their episode's seed and the actions since, and loaded by playing these again: PhysX keeps
-    contacts and impulses of the last step that its state does not show, so that putting a state back is not exact.
+    Raises:
+        MissingExtraError: ManiSkill is not installed.
+        ConfigError: PhysX cannot simulate on the device.
+    """
+    if device.type == "cpu":
+        return ManiSkillWorlds(task.official, num_worlds, task.per_world)
+    return ManiSkillGpuWorlds(task.official, num_worlds, task.per_world, device)
+
+
+class ManiSkillVectorEnv(TaskVectorEnv):
+    """N worlds of an `OfficialTask`: each in a scene of its own on the CPU, all in one on a GPU.
+
+    On the CPU, worlds are saved as their episode's seed and the actions since, and loaded by playing these again: PhysX
+    keeps contacts and impulses of the last step that its state does not show, so that a state put back is not exact.
+    On a GPU, actions played again do not lead to the same state, and worlds cannot be saved.
     """
 
-    task: ManiSkillTask
-    can_save = True
+    task: OfficialTask
 
-    def __init__(self, task: ManiSkillTask, num_envs: int, **kwargs: Any) -> None:
+    def __init__(self, task: OfficialTask, num_envs: int, **kwargs: Any) -> None:
         """Create the worlds.
 
         Args:
@@ -45,22 +57,27 @@ class ManiSkillVectorEnv(TaskVectorEnv):
 
         Raises:
             MissingExtraError: ManiSkill is not installed.
+            ConfigError: PhysX cannot simulate on the device.
         """
         super().__init__(task, num_envs, **kwargs)
-        self.worlds = ManiSkillWorlds(task.official, num_envs, task.per_world)
+        self.worlds = make_worlds(task, num_envs, self.device)
         self.metadata["render_fps"] = round(1.0 / self.worlds.dt_s)
         self._pictures: Pictures | None = None
-        self._history = torch.zeros((num_envs, self.horizon, *(task.action_space.shape or ())))
+        shape = (num_envs, self.horizon if self.can_save else 0, *(task.action_space.shape or ()))
+        self._history = torch.zeros(shape)
         self.request_reward()
+
+    can_save = property(lambda self: isinstance(self.worlds, ManiSkillWorlds))
 
     def _start(self, ids: Tensor, keys: noise.UInt64) -> None:
         self.worlds.reset(ids.tolist(), [episode_seed(key) for key in keys])
 
     def _simulate(self, action: Tensor) -> Tensor:
-        steps = self.elapsed
-        if int(steps.max()) >= self._history.shape[1]:  # without autoreset, episodes may go on
-            self._history = torch.cat((self._history, torch.zeros_like(self._history)), dim=1)
-        self._history[torch.arange(self.num_envs), steps] = action.to(self._history.dtype)
+        if self.can_save:
+            steps = self.elapsed
+            if int(steps.max()) >= self._history.shape[1]:  # without autoreset, episodes may go on
+                self._history = torch.cat((self._history, torch.zeros_like(self._history)), dim=1)
+            self._history[torch.arange(self.num_envs), steps] = action.to(self._history.dtype)
         return self.worlds.step(action)
 
     def _observe(self) -> Tensor:
@@ -76,6 +93,7 @@ class ManiSkillVectorEnv(TaskVectorEnv):
         return {"seed": seeds, "steps": self.elapsed.clone(), "actions": self._history.clone()}
 
     def _load(self, saved: Mapping[str, Tensor]) -> None:
+        assert isinstance(self.worlds, ManiSkillWorlds)  # `can_save` says so
         self._history, steps = saved["actions"].clone(), saved["steps"]
         self.worlds.reset(range(self.num_envs), saved["seed"].tolist())
         for step in range(int(steps.max())):
@@ -85,8 +103,10 @@ class ManiSkillVectorEnv(TaskVectorEnv):
         """Return a picture of one world from ManiSkill's own camera for people, uint8 ``[height, width, 3]``.
 
         Raises:
-            ConfigError: This machine cannot render; the message says what to install.
+            ConfigError: This machine cannot render, and the message says what to install; or the worlds are on a GPU.
         """
+        if not isinstance(self.worlds, ManiSkillWorlds):
+            raise ConfigError(f"{self.task.spec.id} is drawn from worlds on the CPU: leave device {self.device} out")
         if self._pictures is None or self._pictures.size != (width, height):
             self._close_pictures()
             self._pictures = Pictures(self.task.official, width, height)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batch import Batch
+from .batch import Batch, Body
 from .official import building, make_world
 
 
@@ -104,6 +104,10 @@ class ManiSkillWorlds:
         self._spoilt = spoilt | diverged
         self._look(remember=True)
         return self._spoilt.clone()
+
+    def set_velocities(self, body: Body, linear: Tensor, angular: Tensor) -> None:
+        """Give a body of the view velocities ``[N, 3]`` (m/s and rad/s, world frame) in all worlds."""
+        body.set_velocities(linear, angular)
 
     def packed(self, row: int) -> bytes:
         """Return one world's PhysX state, for `sapien.physx.PhysxCpuSystem.unpack` of a world of the same shape."""

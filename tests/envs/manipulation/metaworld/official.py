@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from envreward.registry import make_task
-from envreward.vector_env import SimVectorEnv, make_vector_env
+from envreward.sim_vector_env import SimVectorEnv
+from envreward.vector_env import make_vector_env
 
 
 def _weld(env: Any) -> None:
