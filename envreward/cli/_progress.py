@@ -203,7 +203,10 @@ class Picture(Progress):
         return table
 
 
-def watch(config: StudyConfig, spent: Callable[[], Spent], console: Console) -> Lines | Picture:
-    """Return the way to show progress that suits where the output goes."""
-    talks = config.llm is not None and "manual" in config.llm  # it prints and reads while the picture would be drawn
+def watch(
+    config: StudyConfig, spent: Callable[[], Spent], console: Console, *, asks_person: bool = False
+) -> Lines | Picture:
+    """Return the way to show progress that suits where the output goes, and whether a person is asked meanwhile."""
+    # who talks on the terminal prints and reads while the picture would be drawn
+    talks = asks_person or (config.llm is not None and "manual" in config.llm)
     return Lines(config, spent, console) if talks or not console.is_terminal else Picture(config, spent, console)

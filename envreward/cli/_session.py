@@ -42,7 +42,10 @@ def run_study(store: StudyStore, crew: Crew, *, video: bool) -> int:
 
     folder, console = store.folder, Console()
     try:
-        with store, _terminated_is_interrupted(), watch(store.config, store.spent, console) as watcher:
+        # a designer of somebody else's may be older than this question
+        asks = getattr(crew.designer, "asks_person", False)
+        progress = watch(store.config, store.spent, console, asks_person=asks)
+        with store, _terminated_is_interrupted(), progress as watcher:
             result = Study(store, crew, watcher).run()
             failures = _failures(store) if result.winner is None else ""
     except KeyboardInterrupt:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from envreward.agents.rollouts import Header
     from envreward.agents.summary import Summary
     from envreward.task import Task
-    from envreward.vector_env import TaskVectorEnv
+    from envreward.task_vector_env import TaskVectorEnv
 
 MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 

@@ -14,7 +14,7 @@ from envreward.errors import ConfigError
 from envreward.llm import LLMConfig
 from envreward.studies import Budget, Spent, StudyConfig
 from envreward.studies.folder import runs_root
-from envreward.training.config import PPOConfig, RacingConfig, SACConfig, TrainerName
+from envreward.training.config import CheckpointRule, PPOConfig, RacingConfig, SACConfig, TrainerName
 
 from ._options import MaybeFloat, MaybeFolder, MaybeInt, MaybeText, Texts
 from ._session import run_study
@@ -76,6 +76,11 @@ class Command:
     """Settings of SAC."""
     processes: int = 0
     """Training processes; 0 is one per CPU core."""
+    device: str = "cpu"
+    """Where worlds and networks live while training: cpu, or cuda for a GPU. Policies are scored on the CPU."""
+    checkpoint: Annotated[CheckpointRule | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Which policy of a training is scored: final, the last one, or peak_return, the one that earned most of its own
+    reward (default: what the designer wants, mostly final)."""
     sandbox: str = "bubblewrap"
     """Where reward programs run: bubblewrap, or process (no wall around them: for programs you trust)."""
     max_usd: MaybeFloat = None
@@ -105,11 +110,14 @@ class Command:
         """Begin the study and see it through."""
         from envreward.studies.comparison import require_minimum
         from envreward.studies.crew import assemble, versions
+        from envreward.studies.jobs import make_job
         from envreward.studies.store import StudyStore
+        from envreward.training.runner import check_device
 
         config = self.config()
         crew = assemble(config, Spent())
         require_minimum(config, crew.task)
+        check_device(make_job(config, (), racing=False), crew.task)
         return run_study(StudyStore.create(self._folder(config), config, versions()), crew, video=self.video)
 
     def config(self) -> StudyConfig:
@@ -141,6 +149,8 @@ class Command:
             sac=self.sac,
             racing=RacingConfig() if self.racing else None,
             processes=self.processes,
+            device=self.device,
+            checkpoint=getattr(designer, "default_checkpoint", "final") if self.checkpoint is None else self.checkpoint,
             sandbox=self.sandbox,
             budget=Budget(
                 env_steps=self.max_env_steps,

@@ -89,7 +89,7 @@ class Command:
 
 def examine() -> list[Check]:
     """Try everything; a probe that breaks says so and costs the others nothing."""
-    probes = (*_NEEDED, _gpu, _warp, _rendering, _vulkan, _encoder, _docker, _browser, _extras, _keys)
+    probes = (*_NEEDED, _gpu, _warp, _physx, _rendering, _vulkan, _encoder, _docker, _browser, _extras, _keys)
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         return [check for found in pool.map(_guarded, probes) for check in found]
 
@@ -258,6 +258,25 @@ def _rendering() -> Iterator[Check]:
             detail,
             "" if works[backend] else f"apt-get install {package}",
         )
+
+
+def _physx() -> Iterator[Check]:
+    """Look for what ManiSkill's simulator needs on a GPU; nothing is said where it is not installed."""
+    import torch
+
+    if importlib.util.find_spec("sapien") is None:
+        return
+    name = "ManiSkill on a GPU"
+    if not torch.cuda.is_available():
+        yield Check(name, "optional", "no CUDA device: ManiSkill's worlds are simulated on the CPU")
+        return
+    libraries = sorted(Path.home().glob(".sapien/physx/*/libPhysXGpu_64.so"))
+    if libraries:
+        yield Check(name, "ok", f"PhysX's library for GPUs, {libraries[-1].parent.name}")
+        return
+    lost = "PhysX's library for GPUs is not there: the first use downloads it to ~/.sapien, which a sandbox cannot"
+    fix = f'{sys.executable} -c "import sapien.physx; sapien.physx.enable_gpu()"'
+    yield Check(name, "optional", lost, fix)
 
 
 def _vulkan() -> Iterator[Check]:

@@ -23,6 +23,8 @@ class Command:
     """Episodes to play."""
     seed: int = 0
     """Seeds the episodes."""
+    device: str = "cpu"
+    """Where the worlds are: cpu, cuda or cuda:1."""
 
     def run(self) -> int:
         """Play, and print mean and spread over the episodes."""
@@ -33,7 +35,8 @@ class Command:
         from envreward.training.policy_io import load_policy
 
         spec = find_task_spec(self.env or load_policy(self.policy).form.env_id)
-        score = evaluate(spec.id, {"policy": self.policy}, episodes=self.episodes, seed=self.seed)["policy"]
+        scores = evaluate(spec.id, {"policy": self.policy}, episodes=self.episodes, seed=self.seed, device=self.device)
+        score = scores["policy"]
         values = sorted(score.episode_fitness)
         console = Console()
         console.print(f"{spec.id}, {self.episodes} episodes, seed {self.seed}", soft_wrap=True)

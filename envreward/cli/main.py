@@ -20,13 +20,18 @@ VERBS = {
     "runs": "list the searches on this machine",
     "show": "show one search: its candidates, scores, costs",
     "report": "write (or write again) a search's HTML report",
+    "share": "write a search's prompts and answers to one file",
+    "replay": "run a finished search again from its record, and compare",
     "train": "train one policy with the expert, the sparse or your own reward",
     "evaluate": "score a trained policy on fresh episodes",
     "video": "film a trained policy",
     "agent": "let a language model act in an environment, and record every step",
     "rescore": "compute any reward over recorded rollouts",
+    "compare": "judge rewards: what they pay for, whether to trust them, how far apart they are",
     "check": "verify a reward program and say what is wrong with it",
     "envs": "list the environments, or describe one: fields, instruction, baselines",
+    "designers": "list the reward-design methods, describe one, or compare two",
+    "rewards": "list the forms of reward, or explain one: formula, source, options, known failures",
     "doctor": "say what works on this machine and how to mend what does not",
 }
 

@@ -8,16 +8,15 @@ It is made from the verbs' dataclasses and not from what ``--help`` prints, whos
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import inspect
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ._documented import documented
 from .main import VERBS
 
 PATH = Path(__file__).with_name("REFERENCE.md")
@@ -53,7 +52,7 @@ def reference() -> str:
 
 def options(command: type[Any], prefix: str = "") -> Iterator[Option]:
     """Yield a command's options in order; those of nested settings with a dot, as in ``--ppo.num-worlds``."""
-    docs, annotations = _documented(command)
+    docs, annotations = documented(command)
     for field in dataclasses.fields(command):
         nested = field.default_factory
         if isinstance(nested, type) and dataclasses.is_dataclass(nested):
@@ -65,28 +64,6 @@ def options(command: type[Any], prefix: str = "") -> Iterator[Option]:
         name = field.name.upper() if positional else f"--{prefix}{_dashed(field.name)}"
         given = field.default is not dataclasses.MISSING and field.default not in (None, ())
         yield Option(name, str(field.default) if given else "", docs.get(field.name, ""))
-
-
-def _documented(command: type[Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the docstrings under a class's fields, and the fields' annotations, by field; bases first."""
-    docs: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    for cls in reversed(command.__mro__):
-        if not dataclasses.is_dataclass(cls):
-            continue
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(tree, ast.ClassDef), cls
-        name = None
-        for node in tree.body:
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                name = node.target.id
-                annotations[name] = ast.unparse(node.annotation)
-            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name is not None:
-                docs[name] = inspect.cleandoc(str(node.value.value))
-                name = None
-            else:
-                name = None
-    return docs, annotations
 
 
 def _dashed(name: str) -> str:

@@ -138,6 +138,7 @@ def _print_candidate(console: Console, candidate: Candidate) -> None:
     console.print(Text(f"{candidate.id}, iteration {candidate.iteration}: {candidate.status}", style="bold"))
     facts = [
         ("made by", candidate.origin),
+        ("learned", candidate.learning),
         ("from", ", ".join(candidate.parents)),
         ("reason", candidate.reason),
         ("fitness", number(candidate.fitness) if candidate.fitness is not None else ""),

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from envreward.errors import ConfigError
 from envreward.studies.folder import runs_root
-from envreward.training.config import Member, MemberResult, PPOConfig, SACConfig, TrainerName, TrainingJob
+from envreward.training.config import (
+    CheckpointRule,
+    Member,
+    MemberResult,
+    PPOConfig,
+    SACConfig,
+    TrainerName,
+    TrainingJob,
+)
 
 from ._options import MaybeFolder
 
@@ -53,6 +61,11 @@ class Command:
     """Settings of SAC."""
     processes: int = 0
     """Training processes; 0 is one per CPU core."""
+    device: str = "cpu"
+    """Where worlds and networks live while training: cpu, or cuda for a GPU. Policies are scored on the CPU."""
+    checkpoint: CheckpointRule = "final"
+    """Which policy of a training is kept: final, the last one, or peak_return, the one that earned most of its own
+    reward."""
     episodes: int = 20
     """Episodes over which each trained policy is scored."""
     sandbox: str = "bubblewrap"
@@ -100,6 +113,8 @@ class Command:
             ppo=self.ppo,
             sac=self.sac,
             processes=self.processes,
+            device=self.device,
+            checkpoint=self.checkpoint,
         )
 
 

@@ -6,6 +6,7 @@ A recording is JSON lines. The first says what the file is; each further line is
     {"key": "iteration-0/samples#0", "model": "openai/gpt-4o", "messages": [{"role": "system", "content": "..."}, ...],
      "answer": {"text": "...", "finish_reason": "stop"}, "usage": {"calls": 1, "prompt_tokens": 900, ...}, ...}
 
+The first line of a whole study that was shared also describes it (see `envreward.studies.replay`).
 A line without ``messages`` fits whatever was asked under its key: that is how recordings are written by hand.
 """
 
@@ -80,6 +81,27 @@ def read_recording(path: Path) -> list[Exchange]:
     Raises:
         ConfigError: There is no such file, it is not a recording, or of a version that cannot be read here.
     """
+    exchanges = []
+    for number, line in enumerate(_read(path)[1][1:], start=2):
+        if line.strip():
+            try:
+                exchanges.append(Exchange.from_json(line))
+            except LLMError as error:
+                raise ConfigError(f"{path}, line {number}: {error}") from error
+    return exchanges
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read a recording's first line.
+
+    Raises:
+        ConfigError: There is no such file, it is not a recording, or of a version that cannot be read here.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return a recording's header, and all its lines."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError) as error:
@@ -97,14 +119,7 @@ def read_recording(path: Path) -> list[Exchange]:
         raise ConfigError(
             f"{path} is a recording of version {header.get('version')}; version {VERSION} can be read here"
         )
-    exchanges = []
-    for number, line in enumerate(lines[1:], start=2):
-        if line.strip():
-            try:
-                exchanges.append(Exchange.from_json(line))
-            except LLMError as error:
-                raise ConfigError(f"{path}, line {number}: {error}") from error
-    return exchanges
+    return header, lines
 
 
 class ReplayLLM:

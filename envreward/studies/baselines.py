@@ -25,7 +25,15 @@ from envreward.task import Task
 from envreward.training.config import Member, MemberResult, MetricRow, TrainingJob
 
 CACHE_VARIABLE = "ENVREWARD_CACHE"
-_SHARED_CODE = ("envreward.training", "envreward.sims", "envreward.vector_env", "envreward.episodes", "envreward.task")
+_SHARED_CODE = (
+    "envreward.training",
+    "envreward.sims",
+    "envreward.vector_env",
+    "envreward.task_vector_env",
+    "envreward.sim_vector_env",
+    "envreward.episodes",
+    "envreward.task",
+)
 _SHARED_LIBRARIES = ("mujoco", "torch", "gymnasium", "numpy", "stable-baselines3")
 
 
@@ -45,6 +53,8 @@ class BaselineCache:
             "env_id": job.env_id,
             "total_steps": job.total_steps,
             "trainer": job.trainer,
+            "device": job.device,
+            "checkpoint": job.checkpoint,
             "algorithm": dataclasses.asdict(job.algorithm),
             "code": code_digest(task),
             "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in task_files(job.env_id)],

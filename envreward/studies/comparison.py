@@ -132,8 +132,10 @@ class Comparison:
 
     def _wanted(self, winner: Candidate) -> list[Member]:
         reward = f"rewards/{winner.id}.py"
-        seeds = enumerate(self._config.report_seeds())
-        winners = [Member(key=f"{winner.id}-r{i}", group=winner.id, reward=reward, seed=seed) for i, seed in seeds]
+        winners = [
+            Member(key=f"{winner.id}-r{i}", group=winner.id, reward=reward, seed=seed, learning=winner.learning)
+            for i, seed in enumerate(self._config.report_seeds())
+        ]
         return [*winners, *_baselines(self._config, self._crew.task)]
 
     def _stop(self, limit: str) -> str:

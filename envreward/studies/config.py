@@ -10,7 +10,7 @@ from typing import Any
 
 from envreward.errors import ConfigError
 from envreward.llm import LLMConfig
-from envreward.training.config import PPOConfig, RacingConfig, SACConfig, TrainerName
+from envreward.training.config import CheckpointRule, PPOConfig, RacingConfig, SACConfig, TrainerName
 
 from .budget import Budget
 
@@ -52,6 +52,10 @@ class StudyConfig:
     racing: RacingConfig | None = None
     processes: int = 0
     """Training processes; 0: one per core."""
+    device: str = "cpu"
+    """Where trainings have their worlds, networks and replays: see `envreward.training.config.TrainingJob`."""
+    checkpoint: CheckpointRule = "final"
+    """Which policy of each training is scored: see `envreward.training.config.TrainingJob`."""
     sandbox: str = "bubblewrap"
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
@@ -65,6 +69,11 @@ class StudyConfig:
             raise ConfigError(f"seed must be between 0 and {MAX_SEED - 1}, got {self.seed}")
         if max(self.seeds, self.final_seeds) > 1000:
             raise ConfigError("seeds and final_seeds must be at most 1000")
+        if self.checkpoint != "final" and self.trainer.startswith("sb3:"):
+            raise ConfigError(
+                f"{self.trainer} keeps its last policy only, and checkpoint {self.checkpoint} is wanted: "
+                "take checkpoint final, or ppo or sac"
+            )
         if not self.instruction.strip():
             raise ConfigError("the instruction is empty: say in a sentence what the agent should do")
 

@@ -7,7 +7,7 @@ import inspect
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from envreward import registry
@@ -20,6 +20,8 @@ from envreward.task import Task
 from .budget import Spent
 from .config import StudyConfig
 from .designer import Brief, Designer
+from .person import Person, RecordedPerson, TerminalPerson
+from .replay import Exchanges, recording_played
 
 _LIBRARIES = ("envreward", "torch", "mujoco", "gymnasium", "numpy", "litellm", "stable-baselines3")
 
@@ -33,6 +35,8 @@ class Crew:
     designer: Designer
     sandbox: Sandbox
     llm: LLM | None
+    person: Person = field(default_factory=TerminalPerson)
+    """Who is asked for preferences and feedback."""
 
 
 def assemble(config: StudyConfig, spent: Spent) -> Crew:
@@ -56,8 +60,10 @@ def assemble(config: StudyConfig, spent: Spent) -> Crew:
     )
     if config.llm is not None and not designer.needs_llm:
         raise ConfigError(f"designer {config.designer} asks no language model: leave out --llm {config.llm}")
+    recording = recording_played(config)
     llm = _open_llm(config, spent) if designer.needs_llm else None
-    return Crew(task=task, brief=brief, designer=designer, sandbox=sandbox, llm=llm)
+    person = TerminalPerson() if recording is None else RecordedPerson(Exchanges(recording))
+    return Crew(task=task, brief=brief, designer=designer, sandbox=sandbox, llm=llm, person=person)
 
 
 def make_designer(name: str, options: Mapping[str, Any]) -> Designer:

@@ -29,7 +29,8 @@ _TABLES = {
     " prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usd REAL",
     "iterations": "iteration INTEGER PRIMARY KEY, time REAL NOT NULL",
     "candidates": "id TEXT PRIMARY KEY, iteration INTEGER NOT NULL REFERENCES iterations, place INTEGER NOT NULL,"
-    " answer TEXT NOT NULL, source TEXT, parents TEXT NOT NULL, origin TEXT NOT NULL, UNIQUE (iteration, place)",
+    " answer TEXT NOT NULL, source TEXT, parents TEXT NOT NULL, origin TEXT NOT NULL,"
+    " learning TEXT NOT NULL DEFAULT '', UNIQUE (iteration, place)",
     "verdicts": "candidate TEXT PRIMARY KEY REFERENCES candidates, source TEXT, time_per_call_s REAL,"
     " components TEXT NOT NULL",
     "trainings": "key TEXT PRIMARY KEY, time REAL NOT NULL, job TEXT NOT NULL",
@@ -40,6 +41,8 @@ _TABLES = {
     "outcomes": "candidate TEXT PRIMARY KEY REFERENCES candidates, status TEXT NOT NULL, reason TEXT NOT NULL,"
     " traces TEXT, wall_s REAL",
 }
+_LATER = {"candidates": {"learning": "TEXT NOT NULL DEFAULT ''"}}
+"""Columns that records of this version from before they were thought of do not have; their default says what held."""
 
 
 def create(folder: Path) -> sqlite3.Connection:
@@ -82,6 +85,8 @@ def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
         connection = _connect(path, "rw" if write else "ro")
         try:
             _check(connection, path)
+            if write:
+                _complete(connection)
         except BaseException:
             connection.close()
             raise
@@ -136,6 +141,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")  # an answer that was paid for survives a power cut
     return connection
+
+
+def _complete(connection: sqlite3.Connection) -> None:
+    """Add to a record the columns that it is too old to have."""
+    for table, columns in _LATER.items():
+        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for column in columns.keys() - present:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {columns[column]}")
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

@@ -16,6 +16,7 @@ from envreward.fields import Field
 from envreward.llm import LLM
 
 from .records import Candidate, Proposal
+from .workshop import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,9 @@ class Context:
     """``None`` for designers that need none."""
     rng: random.Random
     """Seeded from the study's seed and the iteration."""
+    workshop: Workshop | None = None
+    """What can be done beside the loop: rollouts of earlier policies, re-scoring, films, questions to a person. A study
+    always has one."""
 
     def of_iteration(self, iteration: int) -> list[Candidate]:
         """Return the candidates of one iteration, in order."""
@@ -54,12 +58,22 @@ class Context:
 
 
 class Designer(Protocol):
-    """One reward-design method; its class takes the method's options as keyword arguments."""
+    """One reward-design method; its class takes the method's options as keyword arguments.
+
+    A class may say more, which no study needs: ``default_checkpoint``, which policy of a training it wants scored
+    unless the user says otherwise (see `envreward.training.peaks`); and what it is made of, stage by stage (see
+    `envreward.studies.composition`).
+    """
 
     needs_llm: bool
     default_samples: int
     """Proposals per iteration unless the user says otherwise."""
     default_iterations: int
+
+    @property
+    def asks_person(self) -> bool:
+        """Whether it asks a person with the options it has; the progress display then leaves the terminal alone."""
+        return False
 
     def ask(self, context: Context) -> list[Proposal]:
         """Return the proposals of one iteration; fewer than ``context.samples`` is allowed."""

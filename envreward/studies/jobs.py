@@ -31,6 +31,8 @@ def make_job(config: StudyConfig, members: tuple[Member, ...], *, racing: bool) 
         sac=config.sac,
         racing=config.racing if racing else None,
         processes=config.processes,
+        device=config.device,
+        checkpoint=config.checkpoint,
     )
 
 

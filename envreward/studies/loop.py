@@ -22,8 +22,9 @@ from .designer import Context
 from .folder import RunFolder
 from .jobs import run_job
 from .outcomes import evaluated, left_out, not_evaluated, search_job, search_members, training_failures, verdicts
-from .records import Candidate, Status, TrainedMember, best
+from .records import Candidate, Status, TrainedMember, best, wanted
 from .store import StudyStore
+from .study_workshop import StudyWorkshop
 from .watch import Silent, Watcher
 
 
@@ -50,6 +51,7 @@ class Study:
         self.comparison = Comparison(store, crew, self.watcher)
         self.allowance = Allowance(self.config, store, policies_to_train(self.config, crew.task))
         self.clock = Clock(store, self.allowance, self.watcher)
+        self.workshop = StudyWorkshop(store, crew)
 
     def run(self) -> StudyResult:
         """Search, then compare; what the record holds already is not done again.
@@ -95,7 +97,7 @@ class Study:
             self.allowance.require_candidate()
             with self.clock.phase("asking", context.iteration), self.allowance.alarm():
                 proposals = self.crew.designer.ask(context)
-            self.store.add_proposals(context.iteration, proposals[: context.samples])
+            self.store.add_proposals(context.iteration, wanted(proposals, context.samples))
         self.watcher.candidates(self.store.candidates(context.iteration))
 
     def verify(self, iteration: int) -> None:
@@ -177,6 +179,7 @@ class Study:
             history=[c for c in self.store.candidates() if c.iteration < iteration],
             llm=self.llm,
             rng=random.Random(f"{self.config.seed}/{iteration}"),
+            workshop=self.workshop,
         )
 
     def _open(self, iteration: int) -> list[Candidate]:

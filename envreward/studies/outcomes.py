@@ -39,7 +39,7 @@ def verdicts(candidates: Sequence[Candidate], found: Mapping[str, Verdict]) -> t
 def search_job(config: StudyConfig, candidates: Sequence[Candidate]) -> TrainingJob:
     """Return the job that trains each candidate on each of the search's seeds."""
     members = tuple(
-        Member(key=f"{c.id}-s{i}", group=c.id, reward=f"rewards/{c.id}.py", seed=seed)
+        Member(key=f"{c.id}-s{i}", group=c.id, reward=f"rewards/{c.id}.py", seed=seed, learning=c.learning)
         for c in candidates
         for i, seed in enumerate(config.search_seeds())
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -45,6 +46,12 @@ class Proposal:
     """Ids of the candidates it was made from."""
     origin: str = ""
     """How it was made, a few words: ``sample 3``, ``mutation: scale of reach``, ..."""
+    learning: str = ""
+    """How a reward is learned from the program's components while a policy trains: ``lare``, ``heron``, with settings
+    as in ``heron:pairs=steps`` (see `envreward.training.learned`). Empty: its total is the reward."""
+    filtered: str = ""
+    """Why it is not to be trained, where the designer has sorted it out itself; it is recorded all the same, and does
+    not count among the proposals asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +79,8 @@ class Candidate:
     source: str | None
     parents: tuple[str, ...] = ()
     origin: str = ""
+    learning: str = ""
+    """How its reward is learned from the program's components; empty for a program whose total is the reward."""
     status: Status = Status.PROPOSED
     reason: str = ""
     """Why it did not become ``evaluated``: line, reason and fix as the designer may show it to its model."""
@@ -142,6 +151,16 @@ def best(candidates: list[Candidate]) -> Candidate | None:
     """Return the evaluated candidate of highest fitness, the earlier one at a tie, or ``None``."""
     scored = [(c.fitness, c) for c in candidates if c.fitness is not None]
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
+
+
+def wanted(proposals: Sequence[Proposal], samples: int) -> list[Proposal]:
+    """Return the first ``samples`` proposals, and every one that its designer has filtered, in their order."""
+    kept, open_places = [], samples
+    for proposal in proposals:
+        if proposal.filtered or open_places:
+            kept.append(proposal)
+            open_places -= not proposal.filtered
+    return kept
 
 
 def _mean(values: list[float]) -> float | None:

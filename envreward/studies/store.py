@@ -120,13 +120,17 @@ class StudyStore(Journal):
         return bool(self._rows("SELECT 1 FROM iterations WHERE iteration = ?", iteration))
 
     def add_proposals(self, iteration: int, proposals: Sequence[Proposal]) -> None:
-        """Record all proposals of an iteration as candidates, all or none."""
+        """Record all proposals of an iteration as candidates, all or none; filtered ones end at once."""
         with self._transaction():
             first = int(self._rows("SELECT count(*) FROM candidates")[0][0])
             self._insert("iterations", iteration=iteration, time=time.time())
             for place, proposal in enumerate(proposals):
+                candidate = f"c{first + place:03d}"
                 values = dataclasses.asdict(proposal) | {"parents": json.dumps(proposal.parents)}
-                self._insert("candidates", id=f"c{first + place:03d}", iteration=iteration, place=place, **values)
+                filtered = values.pop("filtered")
+                self._insert("candidates", id=candidate, iteration=iteration, place=place, **values)
+                if filtered:
+                    self._end_candidates([Outcome(candidate=candidate, status=Status.FILTERED, reason=filtered)])
 
     def record_verification(self, verified: Iterable[Verified], refused: Iterable[Outcome]) -> None:
         """Record what the verification of an iteration gave, all or none."""
@@ -146,9 +150,11 @@ class StudyStore(Journal):
         for member in self.members("search"):
             if member.evaluation is not None:
                 scores.setdefault(member.candidate, []).append(member.evaluation)
+        present = self._rows("SELECT 1 FROM pragma_table_info('candidates') WHERE name = 'learning'")
+        learning = "c.learning" if present else "''"  # a record from before there was such a thing
         rows = self._rows(
             "SELECT c.id, c.iteration, c.place, c.answer, ifnull(v.source, c.source) AS source, c.parents, c.origin,"
-            " o.status, o.reason, o.traces, o.wall_s FROM candidates c"
+            f" {learning} AS learning, o.status, o.reason, o.traces, o.wall_s FROM candidates c"
             " LEFT JOIN verdicts v ON v.candidate = c.id LEFT JOIN outcomes o ON o.candidate = c.id"
             " WHERE ?1 IS NULL OR c.iteration = ?1 ORDER BY c.rowid",
             iteration,

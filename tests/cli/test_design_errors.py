@@ -42,6 +42,8 @@ def begun(tmp_path: Path) -> Path:
         (["--env", "Hopper", "--samples", "0"], 2, ["samples must be at least 1"]),
         (["--env", "Hopper", "--max-usd", "-1"], 2, ["US dollars must be positive"]),
         (["--env", "Hopper", "--instruction", " "], 2, ["instruction is empty"]),
+        (["--env", "Hopper", "--device", "tpu"], 2, ["no such device: 'tpu'", "'cuda'"]),
+        (["--env", "Hopper", "--device", "cuda", "--processes", "2"], 2, ["one process trains on a GPU"]),
         (["--env", "Hopper", "--name", "a/b"], 2, ["leave out slashes"]),
         (["--env", "Hopper", "--max-env-steps", "1000"], 6, ["does not hold one candidate", "allow "]),
         (

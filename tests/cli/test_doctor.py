@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from envreward.cli.doctor import Check, available_cores, missing_requirements, show
+from envreward.cli.doctor import Check, _physx, available_cores, missing_requirements, show
 
 
 def doctor(*options: str, **environment: str) -> tuple[int, str]:
@@ -114,3 +115,26 @@ def test_what_maniskill_needs_to_draw(tmp_path: Path) -> None:
     drawing = found["rendering, ManiSkill"]
     assert drawing["state"] == "optional" and "mesa-vulkan-drivers" in drawing["fix"]
     assert "rendering device" in drawing["detail"] and "physics" in drawing["detail"]
+
+
+@pytest.mark.parametrize(
+    ("cuda", "library", "state", "words"),
+    [
+        (False, True, "optional", "no CUDA device"),
+        (True, False, "optional", "downloads it to ~/.sapien"),
+        (True, True, "ok", "105.1-physx-5.3.1"),
+    ],
+)
+def test_what_maniskill_needs_on_a_gpu(
+    cuda: bool, library: bool, state: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether there is a CUDA device, and PhysX's library for it, and how to get that."""
+    if library:
+        folder = tmp_path / ".sapien" / "physx" / "105.1-physx-5.3.1"
+        folder.mkdir(parents=True)
+        (folder / "libPhysXGpu_64.so").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    [check] = _physx()
+    assert check.state == state and words in check.detail
+    assert ("enable_gpu" in (check.fix or "")) == (cuda and not library)

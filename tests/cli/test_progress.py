@@ -83,6 +83,12 @@ def test_a_model_that_talks_on_the_terminal_gets_lines() -> None:
     assert isinstance(watch(config, Spent, console), Lines)
 
 
+def test_a_designer_that_asks_a_person_gets_lines() -> None:
+    """Its questions are not drawn over either."""
+    console, _ = _console(terminal=True)
+    assert isinstance(watch(CONFIG, Spent, console, asks_person=True), Lines)
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(7.6, "8s"), (59.4, "59s"), (60, "1:00"), (185, "3:05"), (3600, "1:00:00"), (7629, "2:07:09")]
 )

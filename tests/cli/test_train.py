@@ -49,6 +49,7 @@ def test_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["--env", "Hopper", "--seeds", "0"], 2, "--seeds must be at least 1"),
         (["--env", "Hopper", "--steps", "0"], 2, "total_steps must be at least 1"),
         (["--env", "Hopper", "--sandbox", "proces"], 2, "did you mean 'process'"),
+        (["--env", "Hopper", "--device", "cuda", "--trainer", "sb3:ppo"], 2, "sb3:ppo trains on the CPU only"),
     ],
 )
 def test_mistakes_are_one_line(

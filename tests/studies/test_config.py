@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -24,11 +25,20 @@ def test_json_round_trip(make_config: Callable[..., StudyConfig]) -> None:
         racing=RacingConfig(rungs=2),
         budget=Budget(usd=1.5, wall_s=60.0),
         trainer="sb3:ppo",
+        device="cuda:1",
         seed=3,
     )
     assert StudyConfig.from_json(full.to_json()) == full
     plain = make_config()
     assert StudyConfig.from_json(plain.to_json()) == plain
+
+
+def test_settings_from_before_there_were_devices(make_config: Callable[..., StudyConfig]) -> None:
+    """A record that names no device is of a study on the CPU."""
+    config = make_config()
+    raw = json.loads(config.to_json())
+    assert raw.pop("device") == "cpu"
+    assert StudyConfig.from_json(json.dumps(raw)) == config
 
 
 def test_seeds_of_search_and_report_never_meet(make_config: Callable[..., StudyConfig]) -> None:

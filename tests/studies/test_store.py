@@ -72,6 +72,28 @@ def test_a_candidate_comes_back_as_all_that_became_of_it(store: StudyStore, prop
     assert store.verified()["c000"].components == ("reach",)
 
 
+def test_how_a_reward_is_learned_is_kept(store: StudyStore) -> None:
+    """A proposal's way of learning comes back with its candidate."""
+    store.add_proposals(0, [Proposal(answer="a", learning="heron:pairs=steps"), Proposal(answer="b")])
+    assert [c.learning for c in store.candidates()] == ["heron:pairs=steps", ""]
+
+
+def test_records_from_before_learned_rewards(store: StudyStore, proposals: list[Proposal]) -> None:
+    """A record without the column is read as it is, and gets the column when a study goes on with it."""
+    store.add_proposals(0, proposals)
+    folder = store.folder
+    store.close()
+    connection = sqlite3.connect(folder / "study.db")
+    connection.execute("ALTER TABLE candidates DROP COLUMN learning")
+    connection.commit()
+    connection.close()
+    with StudyStore.open(folder) as old:
+        assert [c.learning for c in old.candidates()] == ["", ""]
+    with StudyStore.open(folder, versions={}) as going_on:
+        going_on.add_proposals(1, [Proposal(answer="c", learning="lare")])
+        assert [c.learning for c in going_on.candidates()] == ["", "", "lare"]
+
+
 def test_each_candidate_ends_in_exactly_one_status(store: StudyStore, proposals: list[Proposal]) -> None:
     """A second final status for a candidate is refused, together with all that was recorded with it."""
     store.add_proposals(0, proposals)
