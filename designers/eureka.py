@@ -7,23 +7,30 @@ on a parent program with the reflection on its training. Values are the paper's;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from envreward.errors import ConfigError, UnknownNameError
 from envreward.llm import Message
+from envreward.studies.composition import Calls, Composition
 from envreward.studies.designer import Context
 from envreward.studies.records import Candidate, Proposal
 
-from .generate import generate
-from .prompt import opening
-from .reflect import CHECKPOINTS, turn
-from .repair import repair
+from .generate import GENERATE, generate
+from .prompt import PROMPT, opening
+from .reflect import CHECKPOINTS, FEEDBACK, turn
+from .repair import described, repair
 from .select import SCORES, Score, best_by, best_of_iterations, nearest_miss
 
 ParentRule = Literal["released", "paper", "best_so_far"]
 AllFailed = Literal["repeat", "feedback"]
+
+_RULES: Mapping[ParentRule, tuple[str, str]] = {
+    "released": ("best candidate of the latest iteration that has one", "nothing but the parent"),
+    "paper": ("best candidate of the latest iteration that has one", "conversation of the best of every iteration"),
+    "best_so_far": ("best candidate of all iterations", "nothing but the parent"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +91,20 @@ class Eureka:
 
     def tell(self, context: Context, candidates: Sequence[Candidate]) -> None:
         """Do nothing: all that is needed is in the history."""
+
+    def composition(self, samples: int) -> Composition:
+        """Return what it does in each stage; see `Composed.composition`."""
+        select, memory = _RULES[self.parent_rule]
+        return Composition(
+            prompt=PROMPT,
+            generate=GENERATE,
+            mend=described(self.repairs),
+            score="clean-room fitness" if self.score == "final" else "highest fitness met in training",
+            feedback=FEEDBACK.format(self.checkpoints),
+            select=select,
+            memory=memory,
+            calls=Calls(samples, samples * (1 + self.repairs)),
+        )
 
     def messages(self, context: Context, shown: Sequence[Candidate]) -> list[Message]:
         """Return the conversation: the task, then each shown candidate with the feedback on it."""

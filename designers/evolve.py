@@ -19,6 +19,7 @@ from typing import ClassVar, TypeAlias
 
 from envreward.errors import ConfigError
 from envreward.fields import public_fields
+from envreward.studies.composition import Calls, Composition
 from envreward.studies.designer import Brief, Context
 from envreward.studies.records import Candidate, Proposal
 
@@ -107,6 +108,18 @@ class Evolve:
 
     def tell(self, context: Context, candidates: Sequence[Candidate]) -> None:
         """Do nothing: the next `ask` reads the history."""
+
+    def composition(self, samples: int) -> Composition:
+        """Return what it does in each stage; see `Composed.composition`."""
+        return Composition(
+            prompt="none: no model is asked",
+            generate="new rewards from the fields' read-outs, children of good ones by mutation and crossover",
+            screen=f"of {self.screen} drafts of a child, the one whose terms ranked best so far",
+            feedback="the score alone: which terms ranked well",
+            select=f"tournament of {self.tournament_size} among the best of all iterations",
+            memory="every program with its score; programs are their own genomes",
+            calls=Calls(0, 0),
+        )
 
     def _share_new(self, population: Sequence[Individual], iteration: int) -> float:
         """Return the share of the generation that is made from nothing."""

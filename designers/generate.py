@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from envreward.errors import ConfigError
+from envreward.errors import BudgetExceededError, ConfigError, LLMError, LLMUnavailableError
 from envreward.llm import LLM, Message
 from envreward.studies.designer import Context
 from envreward.studies.records import Proposal
+
+GENERATE = "independent samples of one conversation"
+"""What `generate` does, for a designer's `Composition`."""
 
 
 def generate(
@@ -17,8 +22,9 @@ def generate(
     temperature: float,
     parents: tuple[str, ...] = (),
     stage: str = "samples",
+    n: int | None = None,
 ) -> list[Proposal]:
-    """Ask for ``context.samples`` independent answers; each becomes a proposal, fewer when fewer came.
+    """Ask for independent answers to one conversation; each becomes a proposal, fewer when fewer came.
 
     Args:
         context: The iteration.
@@ -26,13 +32,17 @@ def generate(
         temperature: Sampling temperature.
         parents: Ids of the candidates that the conversation shows.
         stage: Name of this request among those of the iteration.
+        n: How many; ``None``: ``context.samples``.
 
     Raises:
         LLMError: No answer came.
         BudgetExceededError: No answer came, for lack of budget.
     """
     completion = model(context).complete(
-        messages, n=context.samples, temperature=temperature, key=f"iteration-{context.iteration}/{stage}"
+        messages,
+        n=context.samples if n is None else n,
+        temperature=temperature,
+        key=f"iteration-{context.iteration}/{stage}",
     )
     return [
         Proposal(
@@ -42,6 +52,62 @@ def generate(
         )
         for index, answer in enumerate(completion.answers)
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A conversation that one program is asked for."""
+
+    messages: Sequence[Message]
+    stage: str
+    """Name of the request among those of the iteration."""
+    parents: tuple[str, ...] = ()
+    """Ids of the candidates that it shows."""
+    origin: str
+    """How its program is made, a few words."""
+
+
+def generate_each(
+    context: Context, questions: Sequence[Question], *, temperature: float
+) -> list[tuple[Question, Proposal]]:
+    """Ask one program of each question; those that get no answer are left out.
+
+    Args:
+        context: The iteration.
+        questions: In the order of the proposals.
+        temperature: Sampling temperature.
+
+    Raises:
+        LLMUnavailableError: The model cannot be asked any more.
+        LLMError: No answer came to any.
+        BudgetExceededError: No answer came to any, for lack of budget.
+    """
+    answered: list[tuple[Question, Proposal]] = []
+    trouble: LLMError | BudgetExceededError | None = None
+    for question in questions:
+        try:
+            proposals = generate(
+                context,
+                question.messages,
+                temperature=temperature,
+                parents=question.parents,
+                stage=question.stage,
+                n=1,
+            )
+        except LLMUnavailableError:
+            raise
+        except LLMError as error:
+            trouble = error
+            continue
+        except BudgetExceededError as limit:
+            trouble = limit
+            break
+        for proposal in proposals:
+            origin = question.origin + proposal.origin.partition("sample 0")[2]  # whether it was cut
+            answered.append((question, dataclasses.replace(proposal, origin=origin)))
+    if not answered and trouble is not None:
+        raise trouble
+    return answered
 
 
 def model(context: Context) -> LLM:

@@ -21,13 +21,18 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(f"{template}.j2").render(**values).strip()
 
 
-def opening(brief: Brief, *, system: str = "system", task: str = "task") -> list[Message]:
+PROMPT = "role, contract of programs, task, fields as a list, tips"
+"""What `opening` tells a model, for a designer's `Composition`."""
+
+
+def opening(brief: Brief, *, system: str = "system", task: str = "task", **more: Any) -> list[Message]:
     """Return the system and the user message that open a conversation about the task.
 
     Args:
         brief: The task.
         system: Template of the role and the contract of programs.
         task: Template of the task and its fields.
+        more: Further values for the templates.
     """
     values = {
         "instruction": brief.instruction.strip(),
@@ -35,6 +40,7 @@ def opening(brief: Brief, *, system: str = "system", task: str = "task") -> list
         "horizon": brief.horizon,
         "fields": describe(brief.fields),
         "example_fields": _example_fields(brief),
+        **more,
     }
     return [
         Message(role="system", content=render(system, **values)),

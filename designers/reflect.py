@@ -14,6 +14,9 @@ from .prompt import render
 CHECKPOINTS = 10
 """Values shown per quantity: eureka/eureka.py of the release samples each curve at every ``max_iterations // 10``."""
 
+FEEDBACK = "curves of components, task score, success and length at {} times, with maximum, mean and minimum"
+"""What `reflection` tells, for a designer's `Composition`; takes the number of times."""
+
 _WHAT = {
     Status.UNPARSED: "no program could be read from it.",
     Status.REJECTED: "the program breaks a rule.",
@@ -37,18 +40,37 @@ def reflection(candidate: Candidate, brief: Brief, *, checkpoints: int = CHECKPO
     """
     traces = candidate.traces or Traces()
     stride = max(len(traces.steps) // checkpoints, 1)
-    curves: dict[str, Sequence[float | None]] = {
+    return render(
+        "reflection",
+        rows=curves(candidate, checkpoints=checkpoints),
+        interval=f"{traces.steps[stride] - traces.steps[0]:,}" if len(traces.steps) > stride else "",
+        score=scores(candidate),
+        fitness_doc=brief.fitness_doc.strip(),
+    )
+
+
+def curves(candidate: Candidate, *, checkpoints: int = CHECKPOINTS) -> list[str]:
+    """Return one line per quantity that was measured in a candidate's training; see `reflection`."""
+    traces = candidate.traces or Traces()
+    stride = max(len(traces.steps) // checkpoints, 1)
+    measured: dict[str, Sequence[float | None]] = {
         **traces.components,
         "task score": traces.fitness,
         "success rate": traces.success,
         "episode length": traces.episode_length,
     }
-    return render(
-        "reflection",
-        rows=[_row(name, values, stride) for name, values in curves.items() if any(v is not None for v in values)],
-        interval=f"{traces.steps[stride] - traces.steps[0]:,}" if len(traces.steps) > stride else "",
-        score=_score(candidate),
-        fitness_doc=brief.fitness_doc.strip(),
+    return [_row(name, values, stride) for name, values in measured.items() if any(v is not None for v in values)]
+
+
+def scores(candidate: Candidate) -> str:
+    """Return a candidate's clean-room scores in words; empty where it has none."""
+    evaluations = candidate.evaluations
+    if not evaluations:
+        return ""
+    length = sum(e.episode_length for e in evaluations) / len(evaluations)
+    return (
+        f"task score {number(candidate.fitness)}, success rate {number(candidate.success)}, "
+        f"episode length {number(length)}"
     )
 
 
@@ -90,15 +112,4 @@ def _row(name: str, values: Sequence[float | None], stride: int) -> str:
     shown = ", ".join(number(v) for v in values[::stride])
     return (
         f"{name}: [{shown}], max {number(max(known))}, mean {number(sum(known) / len(known))}, min {number(min(known))}"
-    )
-
-
-def _score(candidate: Candidate) -> str:
-    evaluations = candidate.evaluations
-    if not evaluations:
-        return ""
-    length = sum(e.episode_length for e in evaluations) / len(evaluations)
-    return (
-        f"task score {number(candidate.fitness)}, success rate {number(candidate.success)}, "
-        f"episode length {number(length)}"
     )

@@ -39,6 +39,13 @@ def repair(
     ]
 
 
+def described(rounds: int) -> str:
+    """Return what `repair` does, for a designer's `Composition`."""
+    if not rounds:
+        return "not at all: a program that cannot be used ends with its reason"
+    return f"what breaks a rule is sent back with its error, up to {rounds} times"
+
+
 def _repair(
     context: Context, messages: Sequence[Message], proposal: Proposal, index: int, rounds: int, temperature: float
 ) -> Proposal:

@@ -1,0 +1,128 @@
+"""Mend: have programs that cannot be used written again, before the iteration goes on.
+
+Where `repair` reads programs only, this runs them as well, in the study's sandbox, and can send a program back with its
+error or ask the same question once more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from envreward.errors import ConfigError, LLMError, LLMUnavailableError
+from envreward.llm import Message
+from envreward.rewards.verify import Verdict, check_statically
+from envreward.studies.designer import Context
+from envreward.studies.records import Proposal, Status
+from envreward.studies.workshop import Workshop
+
+from .generate import model
+from .reflect import failure_feedback, said
+
+Check = Literal["parse", "rules", "run"]
+_WORDS: Mapping[Check, str] = {
+    "parse": "no program can be read from",
+    "rules": "breaks a rule",
+    "run": "breaks a rule or fails on real states",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mending:
+    """How programs are mended."""
+
+    rounds: int
+    """How often each is asked for again; 0: not at all."""
+    check: Check = "run"
+    """What counts as unusable: ``parse``, that no program can be read from the answer; ``rules``, that or a broken rule
+    of reward programs; ``run``, that or an error on real states of the task."""
+    blind: bool = False
+    """Ask the same question again, instead of showing the answer and its error."""
+
+    def words(self) -> str:
+        """Return what is done, for a designer's `Composition`."""
+        if not self.rounds:
+            return "not at all: a program that cannot be used ends with its reason"
+        how = "asked for again" if self.blind else "sent back with its error"
+        return f"what {_WORDS[self.check]} is {how}, up to {self.rounds} times"
+
+
+def mend(
+    context: Context,
+    conversations: Sequence[Sequence[Message]],
+    proposals: Sequence[Proposal],
+    mending: Mending,
+    *,
+    temperature: float,
+) -> list[Proposal]:
+    """Return the proposals with those that cannot be used written again.
+
+    One that stays of no use remains as it was answered last: its study records why.
+
+    Args:
+        context: The iteration.
+        conversations: What led to each proposal.
+        proposals: Answers to them.
+        mending: How to go about it.
+        temperature: Sampling temperature.
+
+    Raises:
+        LLMUnavailableError: The model cannot be asked any more.
+        BudgetExceededError: A limit is reached.
+        SandboxError: The sandbox broke.
+    """
+    mended = [*proposals]
+    doubtful = [*range(len(mended))]
+    for attempt in range(mending.rounds):
+        verdicts = _verdicts(context, {str(i): mended[i].source or mended[i].answer for i in doubtful}, mending.check)
+        wrong, doubtful = [i for i in doubtful if verdicts[str(i)].status != "ok"], []
+        for i in wrong:
+            turn = [] if mending.blind else _turn(mended[i], verdicts[str(i)])
+            answer = _ask(context, [*conversations[i], *turn], f"mend-{i}-{attempt}", temperature)
+            if answer is not None:
+                origin = f"{mended[i].origin.partition(', mended')[0]}, mended {attempt + 1}x"
+                mended[i] = dataclasses.replace(mended[i], answer=answer, source=None, origin=origin)
+                doubtful.append(i)
+        if not doubtful:
+            break
+    return mended
+
+
+def workshop(context: Context) -> Workshop:
+    """Return the study's workshop.
+
+    Raises:
+        ConfigError: There is none: the designer is asked outside a study.
+    """
+    if context.workshop is None:
+        raise ConfigError("this designer needs a study's workshop: run it with envreward design")
+    return context.workshop
+
+
+def _verdicts(context: Context, answers: Mapping[str, str], check: Check) -> dict[str, Verdict]:
+    if check == "run":
+        return workshop(context).verify(answers)
+    found = {key: check_statically(answer, context.brief.fields) for key, answer in answers.items()}
+    if check == "rules":
+        return found
+    return {key: v if v.status == "unparsed" else dataclasses.replace(v, status="ok") for key, v in found.items()}
+
+
+def _turn(proposal: Proposal, verdict: Verdict) -> list[Message]:
+    feedback = failure_feedback(Status(verdict.status), verdict.reason)
+    return [said(proposal.answer), Message(role="user", content=feedback)]
+
+
+def _ask(context: Context, messages: Sequence[Message], stage: str, temperature: float) -> str | None:
+    """Return an answer, or ``None`` when none came for this one; the others may still be mended."""
+    try:
+        completion = model(context).complete(
+            messages, temperature=temperature, key=f"iteration-{context.iteration}/{stage}"
+        )
+    except LLMUnavailableError:
+        raise
+    except LLMError:
+        return None
+    return completion.answers[0].text if completion.answers else None
