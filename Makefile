@@ -42,6 +42,8 @@ benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.evolve
 	$(BIN)/python -m benchmarks.expert --family manipulation
 	$(BIN)/python -m benchmarks.search_cost
+	$(BIN)/python -m benchmarks.designers --replay
+	$(BIN)/python -m benchmarks.tpe
 	$(BIN)/python -m benchmarks.web
 	$(BIN)/python -m benchmarks.swe
 	$(BIN)/python -m benchmarks.agentic_rewards

@@ -106,13 +106,19 @@ def footprint(mark: str, folder: Path) -> dict[str, set[str]]:
 
 
 def memory(process: psutil.Process) -> int:
-    """Return the proportional memory of a process and all below it, bytes."""
+    """Return the memory that a process and all below it have written, bytes; what forks share counts once.
+
+    Pages of files (programs, libraries) are left out: the share of them that counts as a process's own grows when some
+    other process on the machine ends.
+    """
     total = 0
     for one in (process, *process.children(recursive=True)):
         try:
-            total += one.memory_full_info().pss
-        except psutil.Error:  # it has just ended
+            lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:  # it has just ended
             continue
+        sizes = {name: int(size.split()[0]) for name, _, size in (line.partition(":") for line in lines[1:])}
+        total += 1024 * (sizes["Pss_Anon"] + sizes["Pss_Shmem"])
     return total
 
 

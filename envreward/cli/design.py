@@ -47,7 +47,7 @@ class Command:
     preset: Annotated[Preset | None, tyro.conf.arg(help_behavior_hint="")] = None
     """Settings for what is not given: demo ends within minutes on a laptop, with weaker evidence."""
     designer: str = "evolve"
-    """Who proposes rewards: evolve (no language model; recombines reward terms) or eureka (asks one)."""
+    """Who proposes rewards: evolve needs no language model; `envreward designers` lists them all."""
     option: Texts = ()
     """An option of the designer; may be given several times."""
     llm: MaybeText = None
@@ -100,7 +100,7 @@ class Command:
     seed: int = 0
     """Decides everything random in the search: same seed and same answers, same result."""
     video: bool = True
-    """Film the winner's policy for the report."""
+    """Film the winner's policy, and judge its reward on episodes, for the report."""
     name: MaybeText = None
     """Name of the run (default: task, designer and time)."""
     out: MaybeFolder = None

@@ -31,7 +31,7 @@ class Command:
     out: MaybeFolder = None
     """Folder of the new run; `<name>-replay` in the runs' folder unless given."""
     video: bool = True
-    """Film the winner's policy for the report."""
+    """Film the winner's policy, and judge its reward on episodes, for the report."""
 
     def run(self) -> int:
         """Replay, compare, say what differs."""

@@ -19,7 +19,7 @@ class Command:
     search: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """The search's folder, or its name as `envreward runs` lists it."""
     video: bool = True
-    """Film the winner's policy first, where no film of it is there yet."""
+    """Film the winner's policy and judge its reward on episodes first, where that is not there yet."""
 
     def run(self) -> int:
         """Write the report and print its path."""

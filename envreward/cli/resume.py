@@ -41,7 +41,7 @@ class Command:
     max_trainings: MaybeInt = None
     """New limit on policies trained in all."""
     video: bool = True
-    """Film the winner's policy for the report."""
+    """Film the winner's policy, and judge its reward on episodes, for the report."""
 
     def run(self) -> int:
         """Open the study and see it through."""

@@ -63,6 +63,9 @@ class Command:
     """Training processes; 0 is one per CPU core."""
     device: str = "cpu"
     """Where worlds and networks live while training: cpu, or cuda for a GPU. Policies are scored on the CPU."""
+    learning: str = ""
+    """Learn the reward while training, from the components of --reward as factors: lare or heron, with settings as in
+    lare:loss=rd (see `envreward designers lare`)."""
     checkpoint: CheckpointRule = "final"
     """Which policy of a training is kept: final, the last one, or peak_return, the one that earned most of its own
     reward."""
@@ -107,7 +110,10 @@ class Command:
         seeds = range(self.seed, self.seed + self.seeds)
         return TrainingJob(
             env_id=env_id,
-            members=tuple(Member(key=f"s{seed}", group="policy", reward=reward, seed=seed) for seed in seeds),
+            members=tuple(
+                Member(key=f"s{seed}", group="policy", reward=reward, seed=seed, learning=self.learning)
+                for seed in seeds
+            ),
             total_steps=self.steps,
             trainer=self.trainer,
             ppo=self.ppo,

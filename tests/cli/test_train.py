@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,25 @@ def test_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "failed" in printed and "not finite" in printed
 
 
+def test_learned_reward(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --learning the program's components are factors, and the reward is what a decoder makes of them."""
+    program, out = tmp_path / "factors.py", tmp_path / "run"
+    program.write_text(
+        "def compute_reward(x_velocity, uprightness):\n"
+        "    return 0.0 * x_velocity, {'speed': x_velocity, 'upright': uprightness}\n"
+    )
+    arguments = ["--env", "Hopper", "--reward", str(program), "--steps", "512", "--out", str(out), *SMALL]
+    assert main(["train", *arguments, "--learning", "lare"]) == 0
+    assert "trained" in capsys.readouterr().out
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    returns = [row["episode_return"] for row in rows if row["episode_return"] is not None]
+    assert any(value != 0.0 for value in returns), "the program's own total, which is zero, is not what is paid"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["--env", "Hopper", "--learning", "lara"], 2, "lare"),
         (["--env", "Hoppr"], 2, "did you mean"),
         (["--env", "Hopper", "--reward", "nothing.py"], 2, "neither a file nor one of expert, sparse"),
         (["--env", "Hopper", "--seeds", "0"], 2, "--seeds must be at least 1"),
