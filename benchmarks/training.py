@@ -224,7 +224,11 @@ def _write_table() -> None:
         lines += ["|---|--:|--:|--:|--:|--:|"]
         for row in learning:
             ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-            bar = "not measured yet" if row["met"] is None else f"{BAR_LEARNING:g} {'met' if row['met'] else 'MISSED'}"
+            seeds = (
+                f", {len(row['sb3'])} of {len(row['ours'])} seeds of SB3" if len(row["sb3"]) < len(row["ours"]) else ""
+            )
+            met = None if row["ratio"] is None else row["ratio"] >= BAR_LEARNING
+            bar = "not measured yet" if met is None else f"{BAR_LEARNING:g} {'met' if met else 'MISSED'}{seeds}"
             cells = [
                 f"{statistics.mean(row[s]):,.0f} ({', '.join(f'{v:,.0f}' for v in row[s])})" if row[s] else "-"
                 for s in ("ours", "sb3")
