@@ -14,7 +14,7 @@ from envreward.errors import MissingExtraError, RewardError, RewardRuntimeError
 from envreward.task import Task
 
 from .config import Member, MemberResult, TrainerName, TrainingJob
-from .reward_source import open_reward
+from .reward_opening import open_reward
 from .statuses import status_of
 
 

@@ -24,7 +24,8 @@ from .peaks import peak_policy
 from .plan import Plan
 from .policy_io import save_policy
 from .population import Population
-from .reward_source import RewardSource, open_reward
+from .reward_opening import open_reward
+from .reward_source import RewardSource
 from .trainers import make_algorithm
 
 _PR_SET_PDEATHSIG = 1

@@ -14,7 +14,7 @@ import torch
 from envreward.registry import find, make_task
 from envreward.training.config import Member, PPOConfig, SACConfig, TrainingJob
 from envreward.training.population import Population
-from envreward.training.reward_source import open_reward
+from envreward.training.reward_opening import open_reward
 
 SMALL = PPOConfig(num_worlds=4, rollout_steps=32, minibatch_size=64, epochs=2, hidden_sizes=(16, 16))
 SMALL_SAC = SACConfig(

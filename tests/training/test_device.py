@@ -29,7 +29,7 @@ from envreward.training.config import MetricRow, TrainingJob
 from envreward.training.job import first_plan
 from envreward.training.policy_io import Policy
 from envreward.training.population import Population
-from envreward.training.reward_source import open_reward
+from envreward.training.reward_opening import open_reward
 from envreward.training.runner import check_job
 from envreward.training.trainers import make_algorithm
 from envreward.vector_env import make_vector_env

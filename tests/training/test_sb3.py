@@ -15,7 +15,7 @@ from envreward.registry import make_task
 from envreward.training.config import MemberResult
 from envreward.training.metrics import read_rows
 from envreward.training.policy_io import load_policy
-from envreward.training.reward_source import open_reward
+from envreward.training.reward_opening import open_reward
 from envreward.training.runner import run_training
 from envreward.training.sb3 import require, train_member
 

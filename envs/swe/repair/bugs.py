@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ..ast_edits import Edit, Edits, inverse
 from .actions import MakeEdit
-from .bench import OFFERED, Examined, examine
+from .bench import OFFERED, examine
+from .examined import Examined
 from .problem import Problem
 from .problems import PROBLEMS
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ast_edits import Edit, Kind, inverse
-
-if TYPE_CHECKING:
-    from .bench import Examined
+from .examined import Examined
 
 GROUPS: Final = (
     *("loosen a bound", "tighten a bound", "turn a comparison", "deny a comparison", "+ to -", "- to +"),

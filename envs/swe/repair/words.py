@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .bench import Examined
+from .examined import Examined
 from .problem import Problem
 
 

@@ -15,8 +15,9 @@ from envreward.worlds import Candidates, World
 
 from ..ast_edits import Edit
 from .actions import SUBMIT, UNDO, Action, MakeEdit, NamedEdit, ReplaceLine, RunTests, Submit, Undo, View
-from .bench import OFFERED, Examined, examine, examine_untrusted, refusal
+from .bench import OFFERED, examine, examine_untrusted, refusal
 from .bugs import Bug, draw
+from .examined import Examined
 from .features import CONTEXT, FEATURES, HEADS, STATIC, Memory, exit_features
 from .problem import MAX_VISIBLE
 from .rules import MAX_SOURCE

@@ -22,7 +22,7 @@ from envreward.registry import make_task
 from envreward.training.config import Member, PPOConfig, SACConfig, TrainingJob
 from envreward.training.metrics import read_rows
 from envreward.training.population import Population
-from envreward.training.reward_source import open_reward
+from envreward.training.reward_opening import open_reward
 from envreward.training.runner import check_job, run_training, start_training
 
 PPO = PPOConfig(num_worlds=4, rollout_steps=32, minibatch_size=64, epochs=2, hidden_sizes=(16, 16))
