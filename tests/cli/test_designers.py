@@ -44,7 +44,12 @@ def test_a_page_is_whole(cli: Cli, name: str) -> None:
     for option, known in about["options"].items():
         assert known["doc"], f"option {option} has no docstring"
         assert option in said.out
-        assert all(word in said.out for word in str(known["default"]).split()[:1] if known["default"] is not None)
+        value = known["default"]
+        spelled = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        default = "-" if value is None else spelled
+        listed = said.out.partition("Options (")[2].splitlines()
+        row = next(line for line in listed if line.split()[:1] == [option])
+        assert row.split()[1] == default.split()[0], f"the page says another default of {option}: {row}"
     assert about["stages"] is not None and about["calls"] is not None, f"{name} does not say what it is made of"
     for stage, words in about["stages"].items():
         assert stage in said.out and words.split()[0] in said.out
