@@ -167,8 +167,8 @@ class Lru:
         return value
 
 
-_VERDICTS = Lru(20_000)
-_SPECTRA = Lru(2_000)
+_VERDICTS = Lru(2_000)  # some 10 KB each
+_SPECTRA = Lru(256)
 
 
 class Spectrum(NamedTuple):
