@@ -7,7 +7,7 @@ Each search may train the same number of policies of the same length; then its w
 the expert and the sparse reward. With ``--replay`` the answers come from a pool of programs written by hand (see
 `benchmarks.pool_llm`): no network, no key, and the same pool for all, so that the table tells what a designer costs and
 how far its selection carries, not how well it instructs a model. Fitness is the mean over the fresh seeds, with the
-interquartile mean and a 95 % bootstrap interval; core-hours are the processor time of all processes of the search.
+interquartile mean and a 95 % bootstrap interval; core-hours count all processes of the search (`benchmarks.cpu_time`).
 Writes ``benchmarks/results/designers.json`` and ``.md``; a search that is there already is not run again.
 """
 
@@ -17,7 +17,6 @@ import dataclasses
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from benchmarks.cpu_time import CpuTime
 from benchmarks.pool_llm import PoolLLM
 from envreward.errors import ConfigError
 from envreward.llm import Caps
@@ -55,8 +55,9 @@ DESIGNERS = (
 ENVS = ("Hopper", "HalfCheetah", "MetaWorld-button-press-topdown", "MetaWorld-drawer-close")
 OPTIONS: dict[str, dict[str, Any]] = {"icpl": {"preference": "fitness"}}
 """Options that let a designer run without a person."""
-_HEAD = ("task", "designer", "fitness", "IQM", "95 % interval", "of expert", "core-hours", "LLM calls", "tokens", "USD")
-_HEAD += ("candidates",)
+_HEAD = (
+    "task | designer | fitness | IQM | 95 % interval | of expert | core-hours | LLM calls | tokens | USD | candidates"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +115,10 @@ def search(designer: str, env: str, settings: Settings) -> dict[str, Any]:
     """Run one study to its end and return its scores and costs."""
     config = study_config(designer, env, settings)
     folder = settings.runs / f"{env}-{designer}"
-    begun, begun_cpu = time.perf_counter(), _cpu_s()
+    begun = time.perf_counter()
     known = (folder / "study.db").exists()
     store = StudyStore.open(folder, versions=versions()) if known else StudyStore.create(folder, config, versions())
-    with store:
+    with store, CpuTime() as cpu:
         result = Study(store, crew_for(config, env, settings, store.spent())).run()
         spent, candidates = store.spent(), store.candidates()
     scores: dict[str, list[float]] = {}
@@ -132,7 +133,7 @@ def search(designer: str, env: str, settings: Settings) -> dict[str, Any]:
         "env": env,
         "fitness": scores,
         "statuses": statuses,
-        "core_hours": (_cpu_s() - begun_cpu) / 3600.0,
+        "core_hours": cpu.seconds / 3600.0,
         "wall_s": time.perf_counter() - begun,
         "resumed": known,
         "llm_calls": spent.llm_calls,
@@ -150,8 +151,8 @@ def table(found: dict[str, Any]) -> str:
         f"{s['trainings']} trainings of {s['steps']:,} steps per search, {s['final_seeds']} fresh seeds for the "
         f"comparison; answers: {found['answers']}. {found['machine']}.",
         "",
-        "| " + " | ".join(_HEAD) + " |",
-        "|" + "---|" * len(_HEAD),
+        f"| {_HEAD} |",
+        "|" + "---|" * (_HEAD.count("|") + 1),
     ]
     for row in found["searches"]:
         winner, expert = row["fitness"].get("winner"), row["fitness"].get("expert")
@@ -202,11 +203,6 @@ def main() -> int:
             path.with_suffix(".md").write_text(table(found))
     sys.stdout.write(table(found))
     return 0
-
-
-def _cpu_s() -> float:
-    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any, Literal
 
 import tyro
 
+from benchmarks.cpu_time import CpuTime
 from envreward.registry import find_task_spec
 from envreward.studies import StudyConfig
 from envreward.studies.crew import assemble, versions
@@ -65,8 +65,9 @@ def search(env: str, racing: bool, settings: Settings) -> dict[str, Any]:
         final_seeds=1,
         racing=RacingConfig() if racing else None,
     )
-    begun, begun_cpu, load = time.perf_counter(), _cpu_s(), os.getloadavg()[0]
-    with StudyStore.create(settings.runs / f"{env}-{'racing' if racing else 'all'}", config, versions()) as store:
+    begun, load = time.perf_counter(), os.getloadavg()[0]
+    folder = settings.runs / f"{env}-{'racing' if racing else 'all'}"
+    with StudyStore.create(folder, config, versions()) as store, CpuTime() as cpu:
         result = Study(store, assemble(config, store.spent())).run()
         candidates = store.candidates()
     statuses: dict[str, int] = {}
@@ -75,7 +76,7 @@ def search(env: str, racing: bool, settings: Settings) -> dict[str, Any]:
     return {
         "env": env,
         "racing": "yes" if racing else "no",
-        "core_hours": (_cpu_s() - begun_cpu) / 3600.0,
+        "core_hours": cpu.seconds / 3600.0,
         "wall_hours": (time.perf_counter() - begun) / 3600.0,
         "statuses": statuses,
         "winner": None if result.winner is None else {"id": result.winner.id, "fitness": result.winner.fitness},
@@ -85,11 +86,6 @@ def search(env: str, racing: bool, settings: Settings) -> dict[str, Any]:
         },
         "load": load,
     }
-
-
-def _cpu_s() -> float:
-    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
 
 
 def table(found: dict[str, Any]) -> str:
