@@ -83,6 +83,8 @@ def answer(messages: Sequence[Message], pool: Sequence[str], index: int) -> str:
     everything = "\n".join(message["content"] for message in messages)
     if "PASS, or REVISE" in asked:
         return "PASS\nNothing stands in the way."
+    if (ranked := re.search(r"put these factors in order: (.+)\.", asked)) is not None:
+        return f"They stand in this order already.\n{' > '.join(ranked.group(1).split(', '))}"
     if "no code" in asked.lower():
         return WORDS
     if "def sparse(" in everything:
