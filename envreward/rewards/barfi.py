@@ -115,8 +115,10 @@ class Barfi:
 
     Source: Gupta, Chandak, Jordan, Thomas & da Silva, *Behavior alignment via reward function optimization* (NeurIPS
     2023, arXiv 2310.19007): the bi-level objective, the learned discount, the implicit gradient and its Neumann
-    approximation. There, ``phi`` may depend on state and action; here it is a number for each reward. An auxiliary
-    reward that is split by regions of the state space, one per region, gives the same freedom.
+    approximation, all restated from their published description without the paper's text at hand; they are checked
+    against closed forms and against retrained policies. There, ``phi`` may depend on state and action; here it is a
+    number for each reward. An auxiliary reward that is split by regions of the state space, one per region, gives the
+    same freedom.
 
     When to use it: there is a sparse reward that can be trusted and there are dense ones of which nobody knows whether
     they help. What misleads gets a weight near or below zero, what helps keeps its own.

@@ -28,7 +28,7 @@ class PreferenceAsReward:
     the other. Its three principles: a reward should be bounded, should rise quickly at first and then level off, and
     should be a function of the *centred* reward, ``r`` minus that of a reference. There a reward is paid once per
     answer, references are answers of the initial policy to the same question, ``sharpness`` is 1, and one reference
-    is found to be enough.
+    is found to be enough. Restated from the abstract and accounts of the paper, not from its text.
 
     When to use it: the base reward is learned (a preference model, a judge), which can be trusted near the behaviour
     that it was fitted to and can be driven to absurd values far from it. Beyond the references there is little left to

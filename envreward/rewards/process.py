@@ -30,9 +30,9 @@ class Delta:
     of its last step minus `start`: bounded however many steps were taken.
 
     Source: Gao et al., *On designing effective RL reward at training time for LLM reasoning* (arXiv 2410.15115), the
-    Delta mechanism. There each step is paid the *fall* to the next one, ``score_t - score_{t+1}``, so that the return
-    from a step on is its own score; see `delta_in_hindsight`. That needs the next step. This is the same idea looking
-    back, where what has been collected up to a step is its score.
+    Delta mechanism, as accounts of the paper state it. There each step is paid the *fall* to the next one,
+    ``score_t - score_{t+1}``, so that the return from a step on is its own score; see `delta_in_hindsight`. That needs
+    the next step. This is the same idea looking back, where what has been collected up to a step is its score.
 
     When to use it: there is a score of how far or how good the work is so far, and it should not be paid for again in
     every step.
@@ -85,8 +85,9 @@ class MinForm:
     Source: Cheng et al., *Stop summation: min-form credit assignment is all process reward model needs for reasoning*
     (PURE, arXiv 2504.15275): the value of a step is the minimum of the process rewards from there on. They get it from
     a learner that sums by weighting each reward, ``r*_i = w_i / sum_j w_j * r_i``, with temperature 0.1 in
-    ``experience_maker.py`` of the released code; see `min_form_in_hindsight`. The sum over an episode is the same.
-    Theirs looks ahead to the end of the episode; this looks back and can be paid while acting.
+    ``experience_maker.py`` of the released code, the one number that was checked there; see `min_form_in_hindsight`.
+    The sum over an episode is the same. Theirs looks ahead to the end of the episode; this looks back and can be paid
+    while acting.
 
     When to use it: a chain of steps is as good as its weakest one (a proof, a repair, a route without collision), and
     a process reward that is summed has been milked by many easy steps.
