@@ -14,7 +14,16 @@ from torch import Tensor
 from envreward.errors import ConfigError
 
 from .function import RewardOutput
-from .parts import as_float, as_reward, evaluate_part, part_memory, united
+from .parts import (
+    as_float,
+    as_reward,
+    check_part_names,
+    evaluate_part,
+    part_memory,
+    parts_memory,
+    parts_parameters,
+    united,
+)
 from .sequence import AnyReward, Flow, Memory
 
 Combine: TypeAlias = Literal["mean", "min", "mean_minus_std", "mean_minus_variance"]
@@ -43,8 +52,7 @@ class WeightedSum:
     def __post_init__(self) -> None:
         if not self.parts:
             raise ConfigError("a sum needs at least one reward")
-        if dotted := [name for name in self.parts if "." in name or not name]:
-            raise ConfigError(f"parts need names without dots, got {dotted[0]!r}")
+        check_part_names(self.parts)
         if unknown := [name for name in self.weights if name not in self.parts]:
             raise ConfigError(f"there is a weight for {unknown[0]}, which is not one of {', '.join(self.parts)}")
         if bad := [name for name, weight in self.weights.items() if not math.isfinite(weight)]:
@@ -53,14 +61,11 @@ class WeightedSum:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the fields it reads."""
-        return united(*(as_reward(part).parameters for part in self.parts.values()))
+        return parts_parameters(self.parts)
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Return the memory with which N worlds begin: those of the parts."""
-        memory: Memory = {}
-        for name, part in self.parts.items():
-            memory |= part_memory(name, as_reward(part), num_worlds)
-        return memory
+        return parts_memory(self.parts, num_worlds)
 
     def over(self, flow: Flow, memory: Memory, **state: Tensor) -> RewardOutput:
         """Compute the rewards ``[T, N]``; see `SequenceReward.over`."""

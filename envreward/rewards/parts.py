@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from envreward.errors import ConfigError
 
 from .function import RewardOutput
 from .sequence import AnyReward, Flow, Memory, evaluate_over, new_memory
@@ -54,6 +56,29 @@ def part_memory(prefix: str, reward: AnyReward | None, num_worlds: int) -> Memor
     if reward is None:
         return {}
     return {f"{prefix}.{name}": values for name, values in new_memory(reward, num_worlds).items()}
+
+
+def check_part_names(names: Iterable[str]) -> None:
+    """Check that parts can be told apart in a memory and among components.
+
+    Raises:
+        ConfigError: A name is empty or has a dot.
+    """
+    if dotted := [name for name in names if "." in name or not name]:
+        raise ConfigError(f"parts need names without dots, got {dotted[0]!r}")
+
+
+def parts_parameters(parts: Mapping[str, str | AnyReward]) -> tuple[str, ...]:
+    """Return the names of the fields that several rewards, or fields, read."""
+    return united(*(as_reward(part).parameters for part in parts.values()))
+
+
+def parts_memory(parts: Mapping[str, str | AnyReward], num_worlds: int) -> Memory:
+    """Return the memory with which N worlds begin, of several rewards inside another."""
+    memory: Memory = {}
+    for name, part in parts.items():
+        memory |= part_memory(name, as_reward(part), num_worlds)
+    return memory
 
 
 def evaluate_part(prefix: str, reward: AnyReward, flow: Flow, memory: Memory, state: dict[str, Tensor]) -> RewardOutput:

@@ -13,7 +13,17 @@ from torch import Tensor
 from envreward.errors import ConfigError, RewardRuntimeError
 
 from .function import RewardOutput
-from .parts import as_float, as_reward, evaluate_part, is_set, part_memory, united
+from .parts import (
+    as_float,
+    as_reward,
+    check_part_names,
+    evaluate_part,
+    is_set,
+    part_memory,
+    parts_memory,
+    parts_parameters,
+    united,
+)
 from .sequence import AnyReward, Flow, Memory
 
 _NOTHING: Mapping[str, float] = {}
@@ -130,20 +140,16 @@ class KinestheticCombination:
     def __post_init__(self) -> None:
         if len(self.parts) < 2:
             raise ConfigError("a geometric mean needs two rewards or more")
-        if dotted := [name for name in self.parts if "." in name or not name]:
-            raise ConfigError(f"parts need names without dots, got {dotted[0]!r}")
+        check_part_names(self.parts)
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the fields it reads."""
-        return united(*(as_reward(part).parameters for part in self.parts.values()))
+        return parts_parameters(self.parts)
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Return the memory with which N worlds begin: those of the parts."""
-        memory: Memory = {}
-        for name, part in self.parts.items():
-            memory |= part_memory(name, as_reward(part), num_worlds)
-        return memory
+        return parts_memory(self.parts, num_worlds)
 
     def over(self, flow: Flow, memory: Memory, **state: Tensor) -> RewardOutput:
         """Compute the rewards ``[T, N]``; see `SequenceReward.over`."""

@@ -123,10 +123,10 @@ def recording_played(config: StudyConfig) -> Path | None:
     if kind not in ("replay", "replay-any") or not file:
         return None
     path = Path(file).expanduser()
-    study = read_header(path).get("study")
-    recorded = study["config"]["env_id"] if study else config.env_id
-    if kind == "replay" and recorded != config.env_id:
-        raise ConfigError(f"{path} is the recording of a study of {recorded}, not of {config.env_id}")
+    if kind == "replay" and "study" in read_header(path):
+        recorded = read_shared(path).config.env_id
+        if recorded != config.env_id:
+            raise ConfigError(f"{path} is the recording of a study of {recorded}, not of {config.env_id}")
     return path
 
 

@@ -112,3 +112,6 @@ def test_files_that_do_not_fit_are_refused(cli: Cli, asked: Any, tmp_path: Path)
         said = cli("replay", str(tmp_path / "other.jsonl"))
         assert said.code != 0 and wrong in said.err and said.err.count("\n") == 1, said.err
         assert not (tmp_path / "runs" / "other-replay").exists()
+    (tmp_path / "other.jsonl").write_text('{"format": "envreward-llm-recording", "version": 1, "study": {"x": 1}}\n')
+    said = cli("design", *SMALL, "--designer", "eureka", "--llm", f"replay:{tmp_path}/other.jsonl")
+    assert said.code != 0 and "does not describe a study" in said.err and said.err.count("\n") == 1, said.err
