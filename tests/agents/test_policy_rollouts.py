@@ -7,12 +7,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from envreward.agents.policy_rollouts import NULL, RANDOM, behaviours, play_behaviours, play_policies
+from envreward.agents.policy_rollouts import (
+    NULL,
+    RANDOM,
+    behaviour_policy,
+    behaviours,
+    play_behaviours,
+    play_policies,
+)
+from envreward.agents.recording import SeededAct
 from envreward.agents.rollouts import Rollouts
 from envreward.errors import ConfigError, UnknownNameError
 from envreward.evaluation import evaluate
 from envreward.registry import make_task
+from envreward.task import Behaviour
 from envreward.training.policy_io import PolicyForm, save_policy
+from envreward.vector_env import make_vector_env
 
 ENV = "EnvReward/InvertedPendulum-v0"
 
@@ -78,11 +88,31 @@ def test_behaviours_differ_and_are_repeatable(tmp_path: Path) -> None:
 
 
 def test_a_scripted_behaviour_succeeds_in_each_of_many_worlds(tmp_path: Path) -> None:
-    """A behaviour that counts its steps does what it does alone, whatever wave and world it plays in."""
+    """It does what it does alone, whatever wave and world it plays in."""
     env_id = "EnvReward/MetaWorld-drawer-close-v0"
     good = next(b.name for b in make_task(env_id).behaviours if b.succeeds and b.act is not None)
     played = play_behaviours(env_id, [good], episodes=34, seed=2, folder=tmp_path)[good]
     assert [e.success for e in played.episodes] == [True] * 34
+
+
+def test_behaviours_are_told_how_old_their_episodes_are() -> None:
+    """The step's number counts from 0 in every wave of episodes, and goes on by one."""
+    told: list[int] = []
+
+    def act(task: object, step: int) -> torch.Tensor:
+        told.append(step)
+        return torch.zeros(2, 1)
+
+    env = make_vector_env(ENV, 2, reward="none")
+    env.task.behaviours = (Behaviour("counts", False, "Counts.", act),)
+    policy = behaviour_policy(env, "counts")
+    assert isinstance(policy, SeededAct)
+    for steps in (3, 2):
+        policy.begin([0, 1])
+        for _ in range(steps):
+            policy(torch.zeros(2, 4))
+    env.close()
+    assert told == [0, 1, 2, 0, 1]
 
 
 def test_bad_requests_are_one_line(policy: Path, tmp_path: Path) -> None:
