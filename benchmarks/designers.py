@@ -36,6 +36,7 @@ from envreward.studies import Budget, Spent, StudyConfig
 from envreward.studies.crew import Crew, assemble, make_designer, versions
 from envreward.studies.loop import Study
 from envreward.studies.store import StudyStore
+from envreward.training.task_settings import task_settings
 
 RESULTS = Path(__file__).parent / "results"
 DESIGNERS = (
@@ -99,6 +100,7 @@ def study_config(designer: str, env: str, settings: Settings) -> StudyConfig:
         steps=settings.steps,
         final_seeds=settings.final_seeds,
         budget=Budget(usd=settings.max_usd),
+        **task_settings(spec)._asdict(),
     )
 
 

@@ -29,6 +29,7 @@ from envreward.studies import StudyConfig
 from envreward.studies.crew import assemble, versions
 from envreward.studies.loop import Study
 from envreward.studies.store import StudyStore
+from envreward.training.task_settings import task_settings
 
 RESULTS = Path(__file__).parent / "results"
 BAR = 0.8
@@ -150,6 +151,7 @@ def main() -> int:
                 final_seeds=args.final_seeds,
                 sandbox=args.sandbox,
                 seed=seed,
+                **task_settings(spec)._asdict(),
             )
             name = spec.id.rpartition("/")[2]
             searches.append(search(config, args.runs / f"{name}-{seed}"))

@@ -1,6 +1,6 @@
 """Do the trainers learn the published tasks from the published rewards? Success, steps and time to it, task by task.
 
-    python -m benchmarks.expert --family manipulation [--tasks MetaWorld-reach ...] [--trainer sac] [--steps 1000000]
+    python -m benchmarks.expert --family manipulation [--tasks MetaWorld-reach ...] [--trainer ppo] [--steps 500000]
     python -m benchmarks.expert --family manipulation --trainer sb3:sac --tasks MetaWorld-reach ...   # the peer
 
 Each task is one training with the expert reward, a member per seed, over all cores. A member's success rate while it
@@ -29,10 +29,11 @@ import torch
 import tyro
 
 from envreward.evaluation import evaluate
-from envreward.registry import find
-from envreward.training.config import Member, MetricRow, PPOConfig, SACConfig, TrainerName, TrainingJob
+from envreward.registry import find, find_task_spec
+from envreward.training.config import Member, MetricRow, TrainerName, TrainingJob
 from envreward.training.metrics import read_rows
 from envreward.training.runner import run_training
+from envreward.training.task_settings import task_settings
 
 RESULTS = Path(__file__).parent / "results"
 RAW = RESULTS / "raw"
@@ -59,16 +60,15 @@ class Settings:
     family: Literal["manipulation"] = "manipulation"
     tasks: tuple[str, ...] = ()
     """Tasks; none: all that are measured."""
-    trainer: TrainerName = "sac"
-    steps: int = 1_000_000
+    trainer: TrainerName = "ppo"
+    """With the settings that the task's catalog has for it."""
+    steps: int = 500_000
     """Environment steps per member."""
     seeds: int = 2
     episodes: int = 50
     """Episodes of the final evaluation, per member."""
     part: Literal["all", "table"] = "all"
     """``table`` only writes the table anew."""
-    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
-    sac: SACConfig = dataclasses.field(default_factory=SACConfig)
 
 
 def main() -> int:
@@ -95,9 +95,10 @@ def measure(task: str, settings: Settings) -> dict[str, Any]:
     members = tuple(
         Member(key=f"s{seed}", group=f"s{seed}", reward="expert", seed=seed) for seed in range(settings.seeds)
     )
+    spec = find_task_spec(task)
     job = TrainingJob(
-        env_id=task, members=members, total_steps=settings.steps, trainer=settings.trainer, ppo=settings.ppo,
-        sac=settings.sac, tensorboard=False,
+        env_id=spec.id, members=members, total_steps=settings.steps, trainer=settings.trainer, tensorboard=False,
+        **task_settings(spec)._asdict(),
     )  # fmt: skip
     load, begun = os.getloadavg()[0], time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="expert-") as scratch:
@@ -111,11 +112,10 @@ def measure(task: str, settings: Settings) -> dict[str, Any]:
         for row in read_rows(folder):
             rows[row.key].append(row)
         scores = evaluate(task, {key: folder / "members" / key for key in rows}, episodes=settings.episodes, seed=12345)
-    config = settings.sac if settings.trainer == "sac" else settings.ppo
     return {
         "task": task,
         "trainer": settings.trainer,
-        "config": dataclasses.asdict(config) if settings.trainer in ("ppo", "sac") else None,
+        "config": dataclasses.asdict(job.algorithm) if settings.trainer in ("ppo", "sac") else None,
         "steps": settings.steps,
         "wall_s": wall_s,
         "members": {

@@ -29,6 +29,7 @@ from envreward.studies.crew import assemble, versions
 from envreward.studies.loop import Study
 from envreward.studies.store import StudyStore
 from envreward.training.config import RacingConfig
+from envreward.training.task_settings import task_settings
 
 RESULTS = Path(__file__).parent / "results"
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -64,6 +65,7 @@ def search(env: str, racing: bool, settings: Settings) -> dict[str, Any]:
         steps=settings.steps,
         final_seeds=1,
         racing=RacingConfig() if racing else None,
+        **task_settings(spec)._asdict(),
     )
     begun, load = time.perf_counter(), os.getloadavg()[0]
     folder = settings.runs / f"{env}-{'racing' if racing else 'all'}"

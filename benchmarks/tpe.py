@@ -1,6 +1,6 @@
 """Does Trajectory Preference Evaluation foretell what a training comes to? Meta-World's drawer-open, 200 rollouts.
 
-    python -m benchmarks.tpe [--trainer sac] [--steps 500000] [--seeds 2] [--folder DIR]
+    python -m benchmarks.tpe [--trainer ppo] [--steps 400000] [--seeds 2] [--folder DIR]
     python -m benchmarks.tpe --part screen          # the verdicts alone, without a training
 
 Behaviours of different quality play the same goals: the task's script as it is, disturbed, and giving up half-way;
@@ -41,12 +41,13 @@ from envreward.designers.rewarded_trajectories import order, trajectories_of
 from envreward.designers.trajectory_preference import DISCOUNT, THRESHOLD, Ordering, Rule
 from envreward.errors import EnvRewardError
 from envreward.evaluation import episode_seeds, evaluate
-from envreward.registry import find, make_task
+from envreward.registry import find, find_task_spec, make_task
 from envreward.rewards.choice import choose_reward
 from envreward.rewards.program import RewardProgram
 from envreward.sandbox import Sandbox
-from envreward.training.config import Member, PPOConfig, SACConfig, TrainerName, TrainingJob
+from envreward.training.config import Member, TrainerName, TrainingJob
 from envreward.training.runner import run_training
+from envreward.training.task_settings import task_settings
 from envreward.vector_env import make_vector_env
 
 ENV = "MetaWorld-drawer-open"
@@ -84,8 +85,8 @@ ACTORS: Mapping[str, Actor] = {
 class Settings:
     """Compare verdicts on rewards with what trainings on them come to."""
 
-    trainer: TrainerName = "sac"
-    steps: int = 500_000
+    trainer: TrainerName = "ppo"
+    steps: int = 400_000
     """Environment steps per policy."""
     seeds: int = 2
     """Policies per reward."""
@@ -100,8 +101,6 @@ class Settings:
     """Where rollouts and trainings are kept; none: nowhere."""
     part: Literal["all", "screen"] = "all"
     """``screen``: the verdicts alone, which are printed and not written."""
-    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
-    sac: SACConfig = dataclasses.field(default_factory=SACConfig)
     output: Path = RESULTS
 
 
@@ -193,7 +192,7 @@ def train(settings: Settings, folder: Path, sandbox: Sandbox) -> dict[str, list[
     }
     job = TrainingJob(
         env_id=ENV, members=tuple(m for own in members.values() for m in own), total_steps=settings.steps,
-        trainer=settings.trainer, ppo=settings.ppo, sac=settings.sac, tensorboard=False,
+        trainer=settings.trainer, tensorboard=False, **task_settings(find_task_spec(ENV))._asdict(),
     )  # fmt: skip
     failed = {k: r.reason for k, r in run_training(job, folder, sandbox).items() if r.status != "trained"}
     if failed:

@@ -14,7 +14,7 @@ start-up counts, and is extrapolated to 8 x 1M steps:
 * **sb3-64**: the same with SB3's default minibatch of 64.
 
 *Learning*: final deterministic return over 20 episodes of Gymnasium's own environment after 1M steps, three seeds, ours
-with the settings in `PRESETS` against SB3 with the hyper-parameters that RL Baselines3 Zoo tuned for each robot.
+with each robot's own settings (`TaskSpec.training`) against SB3 with those that RL Baselines3 Zoo tuned for it.
 
 Raw results lie in ``benchmarks/results/raw`` and are not measured again while they are there; delete them to do so.
 """
@@ -38,22 +38,17 @@ import torch
 import tyro
 
 from benchmarks.training_sb3 import PUBLISHED, ROBOTS, Rate, episode_returns, sb3_rate, zoo_return
-from envreward.registry import find
+from envreward.registry import find, find_task_spec
 from envreward.training.config import Member, PPOConfig, TrainingJob
 from envreward.training.metrics import read_rows
 from envreward.training.policy_io import load_policy
 from envreward.training.runner import run_training
+from envreward.training.task_settings import task_settings
 
 RESULTS = Path(__file__).parent / "results"
 RAW = RESULTS / "raw"
 CANDIDATES = 8
 FULL_STEPS = 1_000_000
-PRESETS = {
-    "HalfCheetah": PPOConfig(),
-    "Hopper": PPOConfig(rollout_steps=128, gamma=0.995, gae_lambda=0.97, init_log_std=-0.5),
-    "Walker2d": PPOConfig(rollout_steps=128, gamma=0.995, gae_lambda=0.97, init_log_std=-0.5),
-}
-"""Our settings by robot in the learning part, where the zoo's too are by robot."""
 BARS = {"sb3": 4.0, "sb3-64": 10.0, "one by one": 1.6}
 BAR_LEARNING = 0.9
 
@@ -97,6 +92,10 @@ def main() -> None:
                 name = f"training-learning-ours-{robot}"
                 _cached(name, lambda r=robot: _our_returns(r, settings.seeds, settings.episodes))
     _write_table()
+
+
+def _settings(robot: str) -> PPOConfig:
+    return task_settings(find_task_spec(robot)).ppo
 
 
 def _cached(name: str, measure: Callable[[], dict[str, Any]]) -> None:
@@ -158,7 +157,7 @@ def _our_returns(robot: str, seeds: int, episodes: int) -> dict[str, Any]:
     """Train the robot's published task with our settings for it and score the policies as SB3's are scored."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, start = Path(scratch), time.perf_counter()
-        run_training(_job(robot, seeds, FULL_STEPS, 0, PRESETS[robot]), folder, _sandbox())
+        run_training(_job(robot, seeds, FULL_STEPS, 0, _settings(robot)), folder, _sandbox())
         wall_s = time.perf_counter() - start
         returns, curves = [], []
         for seed in range(seeds):
@@ -170,7 +169,7 @@ def _our_returns(robot: str, seeds: int, episodes: int) -> dict[str, Any]:
     return {
         "returns": returns,
         "final_return": [statistics.mean(r) for r in returns],
-        "ppo": dataclasses.asdict(PRESETS[robot]),
+        "ppo": dataclasses.asdict(_settings(robot)),
         "curves": curves,
         "wall_s": wall_s,
     }

@@ -24,3 +24,5 @@ class TaskSpec:
     """The pip extra it needs, if any."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the task's class."""
+    training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings with which a trainer (``ppo``, ``sac``) is known to learn it, in place of the trainer's defaults."""

@@ -71,9 +71,9 @@ class Command:
     racing: bool = False
     """Stop the worse half of the programs early, several times during each training."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
-    """Settings of PPO."""
+    """Settings of PPO; a task's own (see `envreward envs ID`) take the place of these defaults."""
     sac: SACConfig = field(default_factory=SACConfig)
-    """Settings of SAC."""
+    """Settings of SAC, likewise."""
     processes: int = 0
     """Training processes; 0 is one per CPU core."""
     device: str = "cpu"
@@ -105,6 +105,17 @@ class Command:
     """Name of the run (default: task, designer and time)."""
     out: MaybeFolder = None
     """Folder in which the run's own folder is made (default: $ENVREWARD_RUNS, else runs)."""
+
+    def for_task(self) -> Command:
+        """Return the command's defaults once the task is known.
+
+        Raises:
+            UnknownNameError: No such environment.
+        """
+        from envreward.registry import find_task_spec
+        from envreward.training.task_settings import task_settings
+
+        return Command(env=self.env, **task_settings(find_task_spec(self.env))._asdict())
 
     def run(self) -> int:
         """Begin the study and see it through."""

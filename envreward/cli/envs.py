@@ -79,6 +79,7 @@ def describe(task: Task) -> dict[str, Any]:
         "expert": None if task.expert is None else _baseline(task.expert),
         "sparse": _baseline(task.sparse),
         "rewards": {name: _baseline(reward) for name, reward in task.rewards.items()},
+        "training": {trainer: dict(settings) for trainer, settings in task.spec.training.items()},
         "observation_space": " ".join(str(task.observation_space).split()),
         "action_space": " ".join(str(task.action_space).split()),
         "fields": {name: _field(field) for name, field in public_fields(task.fields).items()},
@@ -177,6 +178,7 @@ def _print(console: Console, about: dict[str, Any]) -> None:
         ("expert", "none published" if expert is None else _reads(expert)),
         ("sparse", _reads(about["sparse"])),
         *((name, _reads(reward)) for name, reward in about["rewards"].items()),
+        *((f"trained by {trainer}", _settings(settings)) for trainer, settings in about["training"].items()),
     ):
         facts.add_row(name, Text(text))
     console.print(facts)
@@ -191,6 +193,10 @@ def _print(console: Console, about: dict[str, Any]) -> None:
         cells = (name, _type(field), field["unit"] if field["unit"] != "1" else "", field["frame"] or "", meaning)
         fields.add_row(*map(Text, cells))
     console.print(Padding(fields, (0, 0, 0, 1)))
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return "with " + ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _reads(baseline: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from envreward.errors import EnvRewardError, UnknownNameError
 
@@ -51,10 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = args.pop(0)
         if verb not in VERBS:
             raise UnknownNameError("command", verb, VERBS)
-        import tyro
-
         module = importlib.import_module(f"envreward.cli.{verb}")
-        command = tyro.cli(module.Command, args=args, prog=f"envreward {verb}", config=(tyro.conf.AvoidSubcommands,))
+        command = _parse(module.Command, verb, args)
+        if hasattr(command, "for_task"):  # its task is known only now, and with it what the options' defaults are
+            command = _parse(module.Command, verb, args, default=command.for_task())
         return int(command.run())
     except EnvRewardError as error:
         _write_error(str(error))
@@ -69,6 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f": {error.filename}" if error.filename else ""
         _write_error(f"{error.strerror or error}{where}")
         return 1
+
+
+def _parse(form: type[Any], verb: str, args: Sequence[str], **default: Any) -> Any:
+    import tyro
+
+    return tyro.cli(form, args=args, prog=f"envreward {verb}", config=(tyro.conf.AvoidSubcommands,), **default)
 
 
 def _overview() -> str:

@@ -56,9 +56,9 @@ class Command:
     trainer: TrainerName = "ppo"
     """ppo and sac train all seeds together; sb3:... uses Stable-Baselines3, one after another."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
-    """Settings of PPO."""
+    """Settings of PPO; a task's own (see `envreward envs ID`) take the place of these defaults."""
     sac: SACConfig = field(default_factory=SACConfig)
-    """Settings of SAC."""
+    """Settings of SAC, likewise."""
     processes: int = 0
     """Training processes; 0 is one per CPU core."""
     device: str = "cpu"
@@ -77,6 +77,17 @@ class Command:
     """Log to Weights & Biases as well; TensorBoard files are always written."""
     out: MaybeFolder = None
     """Folder to train in (default: a new one under $ENVREWARD_RUNS, else runs)."""
+
+    def for_task(self) -> Command:
+        """Return the command's defaults once the task is known.
+
+        Raises:
+            UnknownNameError: No such environment.
+        """
+        from envreward.registry import find_task_spec
+        from envreward.training.task_settings import task_settings
+
+        return Command(env=self.env, **task_settings(find_task_spec(self.env))._asdict())
 
     def run(self) -> int:
         """Train, score, and print a summary; 0 when at least one policy was trained."""

@@ -72,6 +72,8 @@ class PPOConfig:
     """Per minibatch."""
     obs_clip: float = 10.0
     """Standard deviations to which normalised observations are clipped."""
+    obs_min_std: float = 1e-4
+    """Least standard deviation that an entry of the observation is taken to have, in its own unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,8 @@ class SACConfig:
     """Factor on the rewards, after that."""
     obs_clip: float = 10.0
     """Standard deviations to which normalised observations are clipped."""
+    obs_min_std: float = 1e-4
+    """Least standard deviation that an entry of the observation is taken to have, in its own unit."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,12 +40,27 @@ class RunningMoments:
         self.count = total
 
 
+def obs_scale(var: Tensor, min_std: float) -> Tensor:
+    """Return one over the deviation of observations, which counts as ``min_std`` or more.
+
+    Entries that hardly ever move (a drawer that no one has touched yet) would else be blown up until their first
+    motion lies far beyond the clip, and a policy that has to learn what that motion is good for could not tell more
+    of it from less.
+    """
+    return var.sqrt().clamp(min=min_std).reciprocal()
+
+
+def obs_statistics(mean: Tensor, var: Tensor, min_std: float) -> dict[str, Tensor]:
+    """Return what a policy's file holds of its observations' statistics: centre and factor."""
+    return {"obs_mean": mean, "obs_scale": obs_scale(var, min_std)}
+
+
 class ObsNormalizer:
     """Centres and scales observations by each member's own statistics, and clips them to ``clip`` deviations."""
 
-    def __init__(self, moments: RunningMoments, clip: float) -> None:
+    def __init__(self, moments: RunningMoments, clip: float, min_std: float) -> None:
         self.moments = moments
-        self.clip = clip
+        self.clip, self.min_std = clip, min_std
         self._refresh()
 
     def __call__(self, obs: Tensor) -> Tensor:
@@ -59,7 +74,7 @@ class ObsNormalizer:
 
     def _refresh(self) -> None:
         self._mean = self.moments.mean.unsqueeze(1)
-        self._scale = (self.moments.var + EPS).rsqrt().unsqueeze(1)
+        self._scale = obs_scale(self.moments.var, self.min_std).unsqueeze(1)
 
 
 class ReturnScaler:

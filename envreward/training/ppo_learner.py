@@ -19,7 +19,7 @@ from .gae import advantages
 from .heads import make_head
 from .member_state import MemberState, weight_generator
 from .networks import NetworkSpec, initial_weights, named_weights
-from .normalize import EPS
+from .normalize import obs_statistics
 from .optimizer import StackedAdam
 from .policy_io import PolicyForm, action_bounds, network_form
 from .ppo import Batch, explained_variance, update
@@ -63,7 +63,7 @@ class PPO:
         """Return a member's policy: its form and its tensors."""
         tensors = named_weights(self.spec, state["weights"])
         if self.config.normalize_obs:
-            tensors |= {"obs_mean": state["obs.mean"], "obs_scale": (state["obs.var"] + EPS).rsqrt()}
+            tensors |= obs_statistics(state["obs.mean"], state["obs.var"], self.config.obs_min_std)
         tensors |= action_bounds(self.task.action_space)
         shape = tuple(self.task.observation_space.shape or ())
         return network_form(self.task.spec.id, self.spec, shape, self.config.obs_clip), tensors

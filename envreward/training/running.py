@@ -35,7 +35,7 @@ class Running:
         for generator, saved in zip(generators, state[GENERATOR], strict=True):
             generator.set_state(saved.clone())  # a view of a larger tensor is refused
         scaler = ReturnScaler(_moments(state, "return"), state["return.running"], config.gamma)
-        normalizer = ObsNormalizer(_moments(state, "obs"), config.obs_clip)
+        normalizer = ObsNormalizer(_moments(state, "obs"), config.obs_clip, config.obs_min_std)
         return cls(generators=generators, normalizer=normalizer, scaler=scaler, returns=state["returns"])
 
     def save(self) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from .algorithm import Learned, require_positive, vector_size
 from .config import Member, SACConfig, TrainingJob
 from .member_state import REPLAY, MemberState, weight_generator
 from .mlp import ALIGNED, MLPForm
-from .normalize import EPS
+from .normalize import obs_statistics
 from .policy_io import PolicyForm, action_bounds
 from .replay import FAULTED, FIRST, TERMINATED, TRUNCATED, Chunk, Replay
 from .rollout import Rollout
@@ -75,7 +75,7 @@ class SAC:
                 weight, bias = weight[:, : self.action_size], bias[: self.action_size]
             tensors |= {f"actor.{layer}.weight": weight.clone(), f"actor.{layer}.bias": bias.clone()}
         if self.config.normalize_obs:
-            tensors |= {"obs_mean": state["obs.mean"], "obs_scale": (state["obs.var"] + EPS).rsqrt()}
+            tensors |= obs_statistics(state["obs.mean"], state["obs.var"], self.config.obs_min_std)
         form = PolicyForm(
             env_id=self.task.spec.id,
             obs_shape=tuple(self.task.observation_space.shape or ()),

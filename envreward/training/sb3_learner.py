@@ -118,6 +118,7 @@ class Sb3Learner:
                     norm_obs=config.normalize_obs,
                     norm_reward=config.normalize_reward,
                     clip_obs=config.obs_clip,
+                    epsilon=config.obs_min_std**2,  # added to variances
                     gamma=config.gamma,
                 )
                 if not config.normalize_obs:

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from envreward.task_spec import TaskSpec
 
+_ON_ONE_LEG_OR_TWO = {
+    "ppo": {"rollout_steps": 128, "gamma": 0.995, "gae_lambda": 0.97, "init_log_std": -0.5},
+}
+"""What pays for robots that fall: longer rollouts and a longer view (measured by `benchmarks.training`)."""
 
-def _spec(name: str, entry_point: str, instruction: str, horizon: int = 1000) -> TaskSpec:
+
+def _spec(
+    name: str,
+    entry_point: str,
+    instruction: str,
+    horizon: int = 1000,
+    training: Mapping[str, Mapping[str, Any]] | None = None,
+) -> TaskSpec:
     return TaskSpec(
         id=f"EnvReward/{name}-v0",
         family="locomotion",
         instruction=instruction,
         horizon=horizon,
         entry_point=f"envreward.envs.locomotion.{entry_point}",
+        training=training or {},
     )
 
 
 PUBLISHED: tuple[TaskSpec, ...] = (
-    _spec("Hopper", "hopper:Hopper", "Hop forward as fast as possible without falling."),
+    _spec("Hopper", "hopper:Hopper", "Hop forward as fast as possible without falling.", training=_ON_ONE_LEG_OR_TWO),
     _spec("HalfCheetah", "half_cheetah:HalfCheetah", "Run forward as fast as possible."),
-    _spec("Walker2d", "walker2d:Walker2d", "Walk forward as fast as possible without falling."),
+    _spec(
+        "Walker2d",
+        "walker2d:Walker2d",
+        "Walk forward as fast as possible without falling.",
+        training=_ON_ONE_LEG_OR_TWO,
+    ),
     _spec("Ant", "ant:Ant", "Walk forward as fast as possible without tipping over."),
     _spec("Humanoid", "humanoid:Humanoid", "Walk forward on two legs as fast as possible without falling."),
     _spec("InvertedPendulum", "inverted_pendulum:InvertedPendulum", "Keep the pole upright by moving the cart."),

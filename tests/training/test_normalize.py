@@ -23,7 +23,7 @@ def test_moments_are_those_of_all_batches() -> None:
 
 def test_observations_become_standard_and_are_clipped() -> None:
     """Observations seen come out with mean 0 and deviation 1; far ones are cut at the limit."""
-    normalizer = ObsNormalizer(RunningMoments.fresh(1, 2), 10.0)
+    normalizer = ObsNormalizer(RunningMoments.fresh(1, 2), 10.0, 1e-4)
     obs = torch.tensor([100.0, -5.0]) + torch.tensor([20.0, 0.5]) * torch.randn(1, 1000, 2, dtype=torch.float64)
     normalizer.update(obs)
     result = normalizer(obs)
@@ -31,6 +31,14 @@ def test_observations_become_standard_and_are_clipped() -> None:
     torch.testing.assert_close(result.mean(1), torch.zeros(1, 2), atol=1e-4, rtol=0)
     torch.testing.assert_close(result.std(1, correction=0), torch.ones(1, 2), atol=1e-4, rtol=0)
     assert normalizer(torch.full((1, 1, 2), 1e9, dtype=torch.float64)).tolist() == [[[10.0, 10.0]]]
+
+
+def test_what_hardly_moves_is_not_blown_up() -> None:
+    """An entry that has not moved yet keeps its own scale down to the least deviation, so that more stays more."""
+    normalizer = ObsNormalizer(RunningMoments.fresh(1, 1), 10.0, 0.03)
+    normalizer.update(torch.full((1, 1000, 1), 0.74, dtype=torch.float64))
+    moved = normalizer(torch.tensor([[[0.74], [0.71], [0.59]]], dtype=torch.float64))
+    torch.testing.assert_close(moved, torch.tensor([[[0.0], [-1.0], [-5.0]]]), atol=1e-5, rtol=0)
 
 
 def test_rewards_are_scaled_by_the_return() -> None:
