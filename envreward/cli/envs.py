@@ -80,10 +80,19 @@ def describe(task: Task) -> dict[str, Any]:
         "sparse": _baseline(task.sparse),
         "rewards": {name: _baseline(reward) for name, reward in task.rewards.items()},
         "training": {trainer: dict(settings) for trainer, settings in task.spec.training.items()},
-        "observation_space": " ".join(str(task.observation_space).split()),
-        "action_space": " ".join(str(task.action_space).split()),
+        "observation_space": _space(task.observation_space),
+        "action_space": _space(task.action_space),
         "fields": {name: _field(field) for name, field in public_fields(task.fields).items()},
     }
+
+
+def _space(space: Any) -> str:
+    """Return a space in a line; bounds that differ from entry to entry are not spelled out."""
+    import gymnasium as gym
+
+    if isinstance(space, gym.spaces.Box) and len({*space.low.flat}) + len({*space.high.flat}) > 2:
+        return f"Box({space.shape}, {space.dtype}), each entry with bounds of its own"
+    return " ".join(str(space).split())
 
 
 def _baseline(reward: Any) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from envreward.cli.main import main
+from envreward.registry import find_task_spec
+from envreward.training.config import PPOConfig
 
 SMALL = [
     *("--ppo.num-worlds", "4", "--ppo.rollout-steps", "32", "--ppo.epochs", "1"),
@@ -27,6 +29,17 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
     for word in ("EnvReward/Hopper-v0", "3 episodes", "success", "fitness", "episode length"):
         assert word in printed
+
+
+def test_a_tasks_own_settings_are_the_defaults(tmp_path: Path) -> None:
+    """What is not given on the command line is as the task's catalog says; what is given stays."""
+    out = tmp_path / "run"
+    assert main(["train", "--env", "Hopper", "--steps", "128", "--out", str(out), *SMALL, "--ppo.gamma", "0.9"]) == 0
+    settings = json.loads((out / "job.json").read_text())["ppo"]
+    catalog = find_task_spec("Hopper").training["ppo"]
+    assert settings["init_log_std"] == catalog["init_log_std"] != PPOConfig().init_log_std
+    assert settings["gae_lambda"] == catalog["gae_lambda"] != PPOConfig().gae_lambda
+    assert (settings["gamma"], settings["rollout_steps"]) == (0.9, 32)
 
 
 def test_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
