@@ -1,6 +1,6 @@
 """Do the trainers learn the published tasks from the published rewards? Success, steps and time to it, task by task.
 
-    python -m benchmarks.expert --family manipulation [--tasks MetaWorld-reach ...] [--trainer ppo] [--steps 500000]
+    python -m benchmarks.expert --family manipulation [--tasks MetaWorld-reach ...] [--trainer sac] [--steps 250000]
     python -m benchmarks.expert --family manipulation --trainer sb3:sac --tasks MetaWorld-reach ...   # the peer
 
 Each task is one training with the expert reward, a member per seed, over all cores. A member's success rate while it
@@ -60,9 +60,9 @@ class Settings:
     family: Literal["manipulation"] = "manipulation"
     tasks: tuple[str, ...] = ()
     """Tasks; none: all that are measured."""
-    trainer: TrainerName = "ppo"
+    trainer: TrainerName = "sac"
     """With the settings that the task's catalog has for it."""
-    steps: int = 500_000
+    steps: int = 250_000
     """Environment steps per member."""
     seeds: int = 2
     episodes: int = 50

@@ -1,6 +1,6 @@
 """Does Trajectory Preference Evaluation foretell what a training comes to? Meta-World's drawer-open, 200 rollouts.
 
-    python -m benchmarks.tpe [--trainer ppo] [--steps 400000] [--seeds 2] [--folder DIR]
+    python -m benchmarks.tpe [--trainer sac] [--steps 150000] [--seeds 1] [--folder DIR]
     python -m benchmarks.tpe --part screen          # the verdicts alone, without a training
 
 Behaviours of different quality play the same goals: the task's script as it is, disturbed, and giving up half-way;
@@ -85,10 +85,10 @@ ACTORS: Mapping[str, Actor] = {
 class Settings:
     """Compare verdicts on rewards with what trainings on them come to."""
 
-    trainer: TrainerName = "ppo"
-    steps: int = 400_000
+    trainer: TrainerName = "sac"
+    steps: int = 150_000
     """Environment steps per policy."""
-    seeds: int = 2
+    seeds: int = 1
     """Policies per reward."""
     rewards: tuple[str, ...] = (*OWN, *PROGRAMS)
     """Which of the rewards."""

@@ -71,6 +71,8 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self._memory = {name: value.to(self.device) for name, value in memory.items()}
         self.elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         """Steps taken in the running episode, int64 ``[N]``."""
+        self.cut = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
+        """Steps by which the running episode ends before its time, int64 ``[N]``; 0 again from the next one on."""
         self._autoreset = autoreset
         self._seeds = np.zeros(0, dtype=np.uint64)
         self._episode = np.zeros(num_envs, dtype=np.uint64)
@@ -206,7 +208,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         Raises:
             NotImplementedError: The environment cannot do this (`can_save` is false).
         """
-        own = {"elapsed": self.elapsed.clone()}
+        own = {"elapsed": self.elapsed.clone(), "cut": self.cut.clone()}
         own |= {"seed": torch.from_numpy(self._seeds.view(np.int64).copy())}
         own |= {"episode": torch.from_numpy(self._episode.view(np.int64).copy())}
         own |= {f"previous.{name}": value.clone() for name, value in self._previous.items()}
@@ -223,6 +225,7 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         """
         self._load({name.removeprefix("world."): rows for name, rows in saved.items() if name.startswith("world.")})
         self.elapsed.copy_(saved["elapsed"])
+        self.cut.copy_(saved["cut"])
         self._seeds = saved["seed"].numpy().view(np.uint64).copy()
         self._episode = saved["episode"].numpy().view(np.uint64).copy()
         own = {name: saved[f"previous.{name}"] for name in self._previous_names}
@@ -274,12 +277,13 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
 
     def _out_of_time(self) -> Tensor:
         """Return the worlds whose episode has reached its time limit, bool ``[N]``."""
-        return self.elapsed >= self.horizon
+        return self.elapsed + self.cut >= self.horizon
 
     def _begin(self, ids: Tensor) -> None:
         rows = ids.cpu().numpy()
         self._start(ids, noise.keys(self._seeds[rows], self._episode[rows]))
         self.elapsed[ids] = 0
+        self.cut[ids] = 0
         self._previous = self._values(self._previous_names)
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:

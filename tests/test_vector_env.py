@@ -33,6 +33,24 @@ def test_a_world_is_the_same_alone_and_in_a_crowd():
     assert torch.equal(crowd[:, 4], alone[:, 0])
 
 
+def test_an_episode_can_be_cut_short_once():
+    """An episode of 150 steps, cut by 140, is truncated after 10; the next one takes its full time, saved or not."""
+    env, other = (make_vector_env("HalfCheetah", 2, max_episode_steps=150) for _ in range(2))
+    env.reset(seed=0)
+    env.cut.copy_(torch.tensor([0, 140]))
+    ends = []
+    for step in range(1, 162):
+        if step == 5:  # what was cut is part of how a world goes on
+            other.reset(seed=9)
+            saved = env.save()
+            env = other
+            env.load(saved)
+        _, _, terminated, truncated, _ = env.step(torch.zeros(2, 6))
+        assert not terminated.any()
+        ends += [(step, world) for world in truncated.nonzero().flatten().tolist()]
+    assert ends == [(10, 1), (150, 0), (160, 1)]
+
+
 def test_one_number_seeds_worlds_as_consecutive_ones():
     """``seed=7`` gives world i seed 7 + i, as Gymnasium's vector environments do; equal seeds give equal starts."""
     env = make_vector_env("Ant", 3)

@@ -64,6 +64,9 @@ class PPOConfig:
     """Function between the layers."""
     init_log_std: float = -1.0
     """Logarithm of the action noise's standard deviation at the beginning."""
+    spread_starts: bool = False
+    """Whether the worlds' first episodes end early, each at another time, so that rollouts shorter than an episode hold
+    all of its phases. For tasks whose episodes all take as long."""
     normalize_obs: bool = True
     """Centre and scale observations by their running statistics, per member."""
     normalize_reward: bool = True
@@ -107,6 +110,8 @@ class SACConfig:
     """Of Adam, for actor and critics."""
     alpha_learning_rate: float = 1e-3
     """Of Adam, for the logarithm of the temperature."""
+    spread_starts: bool = False
+    """Whether the worlds' first episodes end early, each at another time: see `PPOConfig.spread_starts`."""
     init_alpha: float = 0.05
     """Temperature at the beginning: what a nat of entropy is worth, in rewards."""
     target_entropy: float | None = None

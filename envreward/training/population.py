@@ -121,6 +121,9 @@ class Population:
         else:
             self._obs = env.reset(seed=[s for m in members for s in world_seeds(m, worlds, self.updates)])[0].flatten(1)
             self._running.restart()
+            if config.spread_starts:
+                ages = torch.arange(worlds, device=env.device) * env.horizon // worlds
+                env.cut.copy_(ages.repeat(count))
         self._learner = algorithm.learner(state, self._running, replays)
 
     # Progress.

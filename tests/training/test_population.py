@@ -62,6 +62,13 @@ def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(make_job, make_popul
         assert same(part.save()[key], whole.save()[key])
 
 
+def test_spread_starts_put_worlds_into_all_phases(make_job, make_population) -> None:  # type: ignore[no-untyped-def]
+    """Of four worlds with episodes of 1,000 steps, first ones end after 250, 500, 750 and 1,000, later ones in full."""
+    job = make_job(env_id="HalfCheetah", ppo={"rollout_steps": 250, "spread_starts": True})
+    rows = train(make_population(job), 5)
+    assert [row.episode_length for row in rows] == [250, 500, 750, 1000, 1000]
+
+
 def test_curves_are_the_rewards(make_job, make_population) -> None:  # type: ignore[no-untyped-def]
     """Reward mean, components, return, length and fitness in the rows fit each other as the expert reward says."""
     rows = train(make_population(make_job(ppo={"rollout_steps": 64})), 4)
