@@ -53,7 +53,7 @@ DESIGNERS = (
     "zeroshot",
     "evolve",
 )
-ENVS = ("Hopper", "HalfCheetah", "MetaWorld-button-press-topdown", "MetaWorld-drawer-close")
+ENVS = ("Hopper", "HalfCheetah", "MetaWorld-handle-press", "MetaWorld-drawer-close")
 OPTIONS: dict[str, dict[str, Any]] = {"icpl": {"preference": "fitness"}}
 """Options that let a designer run without a person."""
 _HEAD = (
@@ -73,11 +73,11 @@ class Settings:
     """Limit on what one search may cost."""
     designers: tuple[str, ...] = DESIGNERS
     envs: tuple[str, ...] = ENVS
-    trainings: int = 8
+    trainings: int = 4
     """Policies that each search may train."""
-    samples: int = 4
+    samples: int = 2
     """Proposals per iteration, at most; designers that refine a single program take one."""
-    steps: int = 100_000
+    steps: int = 40_000
     """Environment steps per training."""
     final_seeds: int = 3
     runs: Path = Path("runs/benchmark-designers")
