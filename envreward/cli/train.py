@@ -65,7 +65,8 @@ class Command:
     """Where worlds and networks live while training: cpu, or cuda for a GPU. Policies are scored on the CPU."""
     learning: str = ""
     """Learn the reward while training, from the components of --reward as factors: lare or heron, with settings as in
-    lare:loss=rd (see `envreward designers lare`)."""
+    lare:loss=rd (see `envreward designers lare`). Or add to it what is new: rnd:fields=tcp_pos+obj_pos,weight=0.5 (see
+    `envreward rewards rnd`)."""
     checkpoint: CheckpointRule = "final"
     """Which policy of a training is kept: final, the last one, or peak_return, the one that earned most of its own
     reward."""

@@ -161,7 +161,8 @@ class Member:
     """Seeds weights, exploration and resets; a member's results depend on nothing but itself and the settings."""
     learning: str = ""
     """How its reward is learned from the components of ``reward``: ``lare`` or ``heron``, with settings as in
-    ``heron:pairs=steps`` (see `envreward.training.learned`). Empty: it is not learned, it is the total."""
+    ``heron:pairs=steps`` (see `envreward.training.learned`). ``rnd:fields=...`` adds to the total what is new. Empty:
+    nothing is learned."""
 
 
 @dataclass(frozen=True, kw_only=True)

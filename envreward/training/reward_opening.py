@@ -11,7 +11,7 @@ from envreward.rewards.worker import RewardWorker
 from envreward.task import Task
 
 from .config import Member, TrainingJob
-from .learned import LearnedSource, make_learner, parse_learning
+from .learned import LearnedSource, NovelSource, NoveltyConfig, make_learner, parse_learning
 from .member_state import reward_generator
 from .reward_source import ProgramSource, RewardSource, TrustedSource
 
@@ -22,7 +22,8 @@ def open_reward(
     """Open a member's reward for rollouts of up to ``capacity`` transitions of ``num_worlds`` worlds.
 
     By default there are as many worlds as the population's algorithm has. Programs are forked off here: call it before
-    the environment is created. Where the member learns its reward, the reward's components are what it learns from.
+    the environment is created. Where the member learns its reward, the reward's components are what it learns from;
+    or what is learned is novelty, and paid beside the reward.
 
     Raises:
         RewardError: The program breaks a rule of reward programs.
@@ -31,8 +32,11 @@ def open_reward(
     num_worlds = num_worlds or job.algorithm.num_worlds
     if not member.learning:
         return _open(member, job, folder, task, capacity, num_worlds)
-    learner = make_learner(parse_learning(member.learning), task.spec.horizon, reward_generator(member))
+    settings, generator = parse_learning(member.learning), reward_generator(member)
     factors = _open(member, dataclasses.replace(job, device="cpu"), folder, task, capacity, num_worlds)
+    if isinstance(settings, NoveltyConfig):
+        return NovelSource(factors, settings, task.fields, capacity, generator.initial_seed())
+    learner = make_learner(settings, task.spec.horizon, generator)
     sparse = TrustedSource(task.sparse, task.fields, capacity, num_worlds)
     return LearnedSource(factors, sparse, learner)
 

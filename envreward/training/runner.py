@@ -15,7 +15,7 @@ from envreward.sandbox import Limits, Sandbox, SandboxProcess
 from envreward.task import Task
 
 from .config import MemberResult, MetricRow, TrainingJob
-from .learned import parse_learning
+from .learned import NoveltyConfig, parse_learning, require_fields
 from .metrics import MetricReader
 
 _POLL_S = 0.1
@@ -201,7 +201,9 @@ def check_job(job: TrainingJob) -> None:
         if key != Path(key).name or key in (".", ".."):
             raise ConfigError(f"member key {key!r} is not a plain file name")
     for learning in {member.learning for member in job.members if member.learning}:
-        parse_learning(learning)
+        settings = parse_learning(learning)
+        if isinstance(settings, NoveltyConfig):
+            require_fields(settings, task.fields)
     if job.total_steps < 1:
         raise ConfigError(f"total_steps must be at least 1, got {job.total_steps}")
     if task.expert is None and any(m.reward == "expert" for m in job.members):

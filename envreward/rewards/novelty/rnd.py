@@ -67,7 +67,8 @@ class RandomNetworkDistillation:
     They give the bonus a value function and a discount of its own; added to another reward it shares the learner's.
 
     Scoring is pure: calling it changes nothing, so that it is a `RewardFunction` like any other. Learning is a call of
-    its own, `update`, once per rollout. In a `WeightedSum` it is one part beside the task's reward.
+    its own, `update`, once per rollout. In a `WeightedSum` it is one part beside the task's reward. While a policy
+    trains, ``envreward train --learning rnd:fields=tcp_pos+obj_pos,weight=0.5`` does both, beside any reward.
 
     When to use it: rewards are sparse, and there are too many fields to count states. Take fields that say what
     *could* be reached, and leave out what changes by itself.
@@ -124,9 +125,14 @@ class RandomNetworkDistillation:
         return RewardOutput(bonus, {"novelty": bonus, "prediction_error": error})
 
     def update(self, **state: Tensor) -> float:
-        """Learn from T steps of N worlds, field values ``[T, N, ...]`` in time order; return the mean error before it.
+        """Learn from T steps of N worlds, as `learn` does; return the mean error before it."""
+        return float(self.learn(**state).components["prediction_error"].mean(dtype=torch.float64))
 
-        First the running statistics take the states in, then the predictor takes one gradient step per batch.
+    def learn(self, **state: Tensor) -> RewardOutput:
+        """Return the bonus of T steps of N worlds, field values ``[T, N, ...]`` in time order, and learn from them.
+
+        First the running statistics take the states in, then the bonus is computed, and last the predictor takes one
+        gradient step per batch.
 
         Raises:
             ConfigError: There is no state, or N differs from that of the updates before.
@@ -148,18 +154,39 @@ class RandomNetworkDistillation:
             self._returns = self.config.gamma * self._returns + error[t]
             returns[t] = self._returns
         self._spread.add(returns.view(-1, 1))
-        self._learn(rows.flatten(0, 1))
-        return float(error.mean())
+        bonus = (error / self._scale()).to(torch.float32)
+        self._improve(rows.flatten(0, 1))
+        return RewardOutput(bonus, {"novelty": bonus, "prediction_error": error.to(torch.float32)})
 
-    def save(self, path: Path) -> None:
-        """Write networks and statistics as safetensors; the optimiser's own state is left out and begins afresh."""
-        from safetensors.torch import save_file
-
+    def tensors(self) -> dict[str, Tensor]:
+        """Return copies of all that decides how it goes on: networks, optimiser, statistics, random state."""
         tensors = {f"target.{name}": value for name, value in self._target.state_dict().items()}
         tensors |= {f"predictor.{name}": value for name, value in self._predictor.state_dict().items()}
+        for number, parameter in enumerate(self._predictor.parameters()):
+            moments = self._optimiser.state.get(parameter, {})
+            tensors |= {f"adam.{number}.{name}": value for name, value in moments.items()}
         tensors |= self._inputs.tensors("inputs") | self._spread.tensors("spread") | {"returns": self._returns}
+        return {name: value.clone() for name, value in tensors.items()} | {"order": self._order.get_state()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` returned."""
+        for name, network in (("target", self._target), ("predictor", self._predictor)):
+            network.load_state_dict(_below(f"{name}.", tensors))
+        for number, parameter in enumerate(self._predictor.parameters()):
+            moments = {name: value.clone() for name, value in _below(f"adam.{number}.", tensors).items()}
+            if moments:
+                self._optimiser.state[parameter] = moments
+        self._inputs.restore(tensors, "inputs")
+        self._spread.restore(tensors, "spread")
+        self._returns = tensors["returns"].clone()
+        self._order.set_state(tensors["order"].clone())
+
+    def save(self, path: Path) -> None:
+        """Write all of `tensors` as safetensors."""
+        from safetensors.torch import save_file
+
         about = {"kind": _KIND, "config": json.dumps(asdict(self.config)), "size": str(self.size)}
-        save_file(tensors, path, metadata=about)
+        save_file(self.tensors(), path, metadata=about)
 
     @classmethod
     def load(cls, path: Path) -> RandomNetworkDistillation:
@@ -181,12 +208,7 @@ class RandomNetworkDistillation:
         settings = json.loads(about["config"])
         config = RndConfig(**{**settings, "fields": tuple(settings["fields"]), "hidden": tuple(settings["hidden"])})
         loaded = cls(config, int(about["size"]))
-        for name, network in (("target", loaded._target), ("predictor", loaded._predictor)):
-            start = f"{name}."
-            network.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
-        loaded._inputs.restore(tensors, "inputs")
-        loaded._spread.restore(tensors, "spread")
-        loaded._returns = tensors["returns"]
+        loaded.restore(tensors)
         return loaded
 
     def _features(self, state: Mapping[str, Tensor], leading: int) -> Tensor:
@@ -207,7 +229,7 @@ class RandomNetworkDistillation:
     def _scale(self) -> float:
         return float(self._spread.std())
 
-    def _learn(self, rows: Tensor) -> None:
+    def _improve(self, rows: Tensor) -> None:
         order = torch.randperm(len(rows), generator=self._order)
         for start in range(0, len(rows), self.config.batch_size):
             batch = order[start : start + self.config.batch_size]
@@ -246,6 +268,10 @@ class _Running:
     def restore(self, tensors: Mapping[str, Tensor], name: str) -> None:
         """Take over what was saved."""
         self.count, self.mean, self.squares = (tensors[f"{name}.{part}"] for part in ("count", "mean", "squares"))
+
+
+def _below(start: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
 
 
 def _network(size: int, config: RndConfig, generator: torch.Generator) -> nn.Sequential:

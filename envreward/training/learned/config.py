@@ -1,4 +1,4 @@
-"""Settings of learned rewards, and how they are written in one word: ``lare``, ``heron:pairs=steps,margin=0.5``."""
+"""Settings of learned rewards, in one word: ``lare``, ``heron:pairs=steps,margin=0.5``, ``rnd:fields=tcp_pos``."""
 
 from __future__ import annotations
 
@@ -69,12 +69,36 @@ class HeronConfig(NetworkConfig):
     """Gradient steps per environment step: the release makes one pass over a rollout of 2048 in minibatches of 64."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoveltyConfig:
+    """RND beside a reward, its predictor learning from each rollout: see `RandomNetworkDistillation`.
+
+    Values that are not there are `RndConfig`'s own.
+    """
+
+    fields: str = ""
+    """What novelty is measured of: names with ``+`` between them."""
+    weight: float = 1.0
+    """What the bonus is multiplied by before it is added. Its discounted return has a spread of 1 by then."""
+    hidden: int = 128
+    """Units of each of the two hidden layers."""
+    embedding: int = 64
+    """Numbers that are predicted."""
+    learning_rate: float = 1e-4
+    """Of Adam, for the predictor."""
+
+
 LearningConfig: TypeAlias = LareConfig | HeronConfig
+"""Of rewards that are learned from the components of another one."""
 
-_KINDS: dict[str, type[LareConfig | HeronConfig]] = {"lare": LareConfig, "heron": HeronConfig}
+_KINDS: dict[str, type[LareConfig | HeronConfig | NoveltyConfig]] = {
+    "lare": LareConfig,
+    "heron": HeronConfig,
+    "rnd": NoveltyConfig,
+}
 
 
-def parse_learning(text: str) -> LearningConfig:
+def parse_learning(text: str) -> LearningConfig | NoveltyConfig:
     """Return the settings that ``NAME`` or ``NAME:setting=value,...`` stands for.
 
     Raises:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import envreward
 from envreward import registry
-from envreward.errors import UnknownNameError
+from envreward.errors import ConfigError, UnknownNameError
 from envreward.fields import Field
 from envreward.registry import make_task
 from envreward.training.config import Member, PPOConfig, SACConfig, TrainingJob
@@ -54,6 +54,7 @@ MEMBERS = {
     "lare": ("factors", f"lare:{SMALL}"),
     "heron": ("factors", f"heron:{SMALL}"),
     "both": ("memory", f"heron:{SMALL}"),
+    "novel": ("memory", "rnd:fields=x_velocity+uprightness,hidden=16,learning_rate=0.003,weight=0.5"),
 }
 
 
@@ -70,7 +71,7 @@ def make_job(tmp_path: Path) -> Callable[..., TrainingJob]:
     for name, source in PROGRAMS.items():
         (tmp_path / "rewards" / f"{name}.py").write_text(source)
 
-    def make(keys: str = "plain memory lare heron both", **settings: Any) -> TrainingJob:
+    def make(keys: str = "plain memory lare heron both novel", **settings: Any) -> TrainingJob:
         members = tuple(
             Member(key=key, group=key, reward=f"rewards/{MEMBERS[key][0]}.py", learning=MEMBERS[key][1], seed=7)
             for key in keys.split()
@@ -111,7 +112,7 @@ def same(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> bool:
 def test_saved_and_loaded_they_go_on_bit_for_bit(make_job: Any, make_population: Any, trainer: str) -> None:
     """Memory of running episodes, history, network and random state all come back, in any company."""
     job = make_job(trainer=trainer)
-    keys = "plain memory lare heron both"
+    keys = "plain memory lare heron both novel"
     population = make_population(job, keys)
     train(population, 6)
     states = population.save()
@@ -148,6 +149,18 @@ def test_what_is_learned_is_the_reward(make_job: Any, make_population: Any) -> N
     by_key = {key: [row for row in rows if row["key"] == key] for key in ("plain", "lare")}
     assert by_key["plain"][0]["components"] == by_key["lare"][0]["components"]  # the same seed, the same first steps
     assert by_key["plain"][0]["reward_mean"] != by_key["lare"][0]["reward_mean"]
+
+
+def test_what_is_new_is_paid_beside_the_reward(make_job: Any, make_population: Any) -> None:
+    """The bonus comes on top of the program's reward, is shown as a component, and wears off as states are seen."""
+    job = make_job("memory novel")
+    population = make_population(job, "memory novel")
+    rows = train(population, 30)
+    plain, novel = ([row for row in rows if row["key"] == key] for key in ("memory", "novel"))
+    first = novel[0]["components"]
+    assert first["rnd"] > 0.0 and first["best"] == plain[0]["components"]["best"]  # the same seed, the same first steps
+    assert novel[0]["reward_mean"] - plain[0]["reward_mean"] == pytest.approx(first["rnd"], rel=1e-4)
+    assert novel[-1]["components"]["rnd"] < 0.5 * max(row["components"]["rnd"] for row in novel)
 
 
 def test_members_without_factors_are_told(make_job: Any, make_population: Any, tmp_path: Path) -> None:
@@ -187,7 +200,7 @@ def test_what_was_learned_outlives_worlds_that_cannot_be_saved(make_population: 
 
 def test_killed_and_resumed(make_job: Any, tmp_path: Path) -> None:
     """Killed in the middle, a training of such members ends with the weights and curves of one left alone."""
-    job = make_job("memory lare", total_steps=2_560, processes=1, checkpoint_every_s=0.05)
+    job = make_job("memory lare novel", total_steps=2_560, processes=1, checkpoint_every_s=0.05)
     sandbox = registry.find("sandboxes", "process")()
     folders = [tmp_path / name for name in ("whole", "broken")]
     for folder in folders:
@@ -201,7 +214,7 @@ def test_killed_and_resumed(make_job: Any, tmp_path: Path) -> None:
         time.sleep(0.02)
     handle.kill()
     run_training(job, folders[1], sandbox)
-    for key in ("memory", "lare"):
+    for key in ("memory", "lare", "novel"):
         one, two = (load_file(folder / "members" / key / "policy.safetensors") for folder in folders)
         assert same(one, two)
     curves = [[dataclasses.replace(row, wall_s=math.nan, reward_s=None) for row in read_rows(f)] for f in folders]
@@ -211,11 +224,11 @@ def test_killed_and_resumed(make_job: Any, tmp_path: Path) -> None:
 
 def test_with_stable_baselines3(make_job: Any, tmp_path: Path) -> None:
     """One step at a time, as SB3 asks for rewards, both work as well."""
-    job = make_job("memory lare", trainer="sb3:ppo", total_steps=256)
+    job = make_job("memory lare novel", trainer="sb3:ppo", total_steps=256)
     results = run_training(job, tmp_path, registry.find("sandboxes", "process")())
     assert {key: (r.status, r.reason) for key, r in results.items()} == dict.fromkeys(results, ("trained", ""))
     components = {row.key: row.components for row in read_rows(tmp_path)}
-    assert "steps" in components["memory"] and "alive" in components["lare"]
+    assert "steps" in components["memory"] and "alive" in components["lare"] and "rnd" in components["novel"]
 
 
 def test_what_cannot_be_learned_is_refused_before_the_start(make_job: Any) -> None:
@@ -223,6 +236,18 @@ def test_what_cannot_be_learned_is_refused_before_the_start(make_job: Any) -> No
     job = make_job("lare")
     wrong = dataclasses.replace(job.members[0], learning="lare:los=rd")
     with pytest.raises(UnknownNameError, match="loss"):
+        check_job(dataclasses.replace(job, members=(wrong,)))
+
+
+@pytest.mark.parametrize(
+    ("learning", "message"),
+    [("rnd", "needs the fields"), ("rnd:fields=x_velocty", "did you mean 'x_velocity'"), ("rnd:fields=fitness", "fitness")],
+)
+def test_novelty_of_no_public_field_is_refused(make_job: Any, learning: str, message: str) -> None:
+    """Novelty is of fields that a reward may read; private ones are unknown to it."""
+    job = make_job("novel")
+    wrong = dataclasses.replace(job.members[0], learning=learning)
+    with pytest.raises((UnknownNameError, ConfigError), match=message):
         check_job(dataclasses.replace(job, members=(wrong,)))
 
 
