@@ -241,7 +241,11 @@ def test_what_cannot_be_learned_is_refused_before_the_start(make_job: Any) -> No
 
 @pytest.mark.parametrize(
     ("learning", "message"),
-    [("rnd", "needs the fields"), ("rnd:fields=x_velocty", "did you mean 'x_velocity'"), ("rnd:fields=fitness", "fitness")],
+    [
+        ("rnd", "needs the fields"),
+        ("rnd:fields=x_velocty", "did you mean 'x_velocity'"),
+        ("rnd:fields=fitness", "fitness"),
+    ],
 )
 def test_novelty_of_no_public_field_is_refused(make_job: Any, learning: str, message: str) -> None:
     """Novelty is of fields that a reward may read; private ones are unknown to it."""
