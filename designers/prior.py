@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from envreward.fields import Field, Role, public_fields
 from envreward.studies.designer import Brief
 
-from .terms import Readout, Term, readouts
+from .terms import Readout, Term, distances, readouts
 
 ROLE_WEIGHT: Mapping[Role, float] = {
     "position": 2.0,
@@ -79,7 +79,7 @@ class Prior:
         weights: dict[Readout, float] = {}
         mentioned = set()
         for name, field in public_fields(brief.fields).items():
-            options = readouts(name, field)
+            options = [] if field.fixed else readouts(name, field)  # what never changes cannot be brought about
             for readout in options:
                 score = overlap.get(readout, 0.0)
                 # A field's weight is shared among its entries, less than evenly: eight joints matter more than one.
@@ -90,6 +90,10 @@ class Prior:
                 weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * score)
                 if score > 0:
                     mentioned.add(readout)
+        between = distances(brief.fields)
+        for readout in between:
+            weight = ROLE_WEIGHT["distance"] / math.sqrt(len(between))
+            weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * overlap.get(readout, 0.0))
         return cls({r: w for r, w in weights.items() if w > 0}, frozenset(mentioned))
 
 
@@ -123,6 +127,9 @@ def _overlap(brief: Brief) -> dict[Readout, float]:
         for readout in readouts(name, field)
         for text in [by_field[name] | words(" ".join(field.names[i] for i in readout.index[-1:] if field.names))]
     }
+    for readout in distances(brief.fields):  # a goal is about both ends: words that they share count once
+        text = by_field[readout.field] | by_field[readout.other]
+        scores[readout] = sum(math.log(1 + len(by_field) / max(1, frequency[word])) for word in goal & text)
     largest = max(scores.values(), default=0.0)
     return {readout: score / largest for readout, score in scores.items()} if largest > 0 else {}
 

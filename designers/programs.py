@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from envreward.fields import PREV, Field
 
-from .terms import Form, Genome, Readout, Term, number, readouts
+from .terms import Form, Genome, Readout, Term, distances, number, readouts
 
 
 def render(genome: Genome, fields: Mapping[str, Field], title: str) -> str:
@@ -66,7 +66,9 @@ def parse(source: str, fields: Mapping[str, Field]) -> Genome | None:
     if not isinstance(function, ast.FunctionDef):
         return None
     read = {argument.arg.removeprefix(PREV) for argument in function.args.args} & fields.keys()
-    known = {_canonical(r.expression(fields[name])): r for name in read for r in readouts(name, fields[name])}
+    own = [r for name in read for r in readouts(name, fields[name])]
+    own += distances({name: field for name, field in fields.items() if name in read})
+    known = {_canonical(r.expression(fields[r.field])): r for r in own}
     terms: dict[str, Term] = {}
     total = ""
     for statement in function.body:

@@ -1,7 +1,8 @@
 """Reward terms: a small grammar of rewards.
 
 A `Genome` is a sum of `Term`s. A term reads one number per world from a field (a `Readout`: an entry, a
-norm, a mean square, or the change since the last step) and gives it a form:
+norm, a mean square, or the change since the last step) or from two of them (how far two positions are apart) and gives
+it a form:
 
     linear    w * x                         more (or less) of it, without bound
     tanh      w * tanh((x - c) / s)         more of it, up to a point
@@ -18,12 +19,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from typing import Literal, TypeAlias
 
-from envreward.fields import PREV, Field, Role
+from envreward.fields import PREV, Field, Role, public_fields
 
-Kind: TypeAlias = Literal["entry", "norm", "energy", "change"]
+Kind: TypeAlias = Literal["entry", "norm", "energy", "change", "apart"]
 Form: TypeAlias = Literal["linear", "tanh", "near", "square", "above", "within", "constant"]
 
 MAX_ENTRIES = 64
@@ -40,29 +41,35 @@ class Readout:
     field: str
     kind: Kind = "entry"
     """``entry``: one entry; ``norm``: Euclidean norm; ``energy``: mean square of the entries; ``change``: one
-    entry minus its value before the step."""
+    entry minus its value before the step; ``apart``: distance from the position `other`."""
     index: tuple[int, ...] = ()
     """Which entry; empty for scalars and for whole-field kinds."""
+    other: str = ""
+    """The second field of ``apart``."""
 
     def parameters(self) -> tuple[str, ...]:
         """Return the program parameters it reads."""
+        if self.kind == "apart":
+            return self.field, self.other
         return (self.field, PREV + self.field) if self.kind == "change" else (self.field,)
 
     def label(self, field: Field) -> str:
         """Return a short identifier, e.g. ``joint_velocity_knee`` or ``action_energy``."""
-        parts = [self.field]
+        parts = [self.field, self.other]
         if self.index:
             last = field.names[self.index[-1]] if field.names else str(self.index[-1])
             parts += [*map(str, self.index[:-1]), last]
         if self.kind != "entry":
             parts.append(self.kind)
-        return re.sub(r"\W+", "_", "_".join(parts)).strip("_").lower()
+        return re.sub(r"\W+", "_", "_".join(filter(None, parts))).strip("_").lower()
 
     def expression(self, field: Field) -> str:
         """Return the Python expression that computes it from the program's parameters."""
         if self.kind == "norm":
             flat = self.field if len(field.shape) == 1 else f"{self.field}.flatten(1)"
             return f"torch.linalg.vector_norm({flat}, dim=-1)"
+        if self.kind == "apart":
+            return f"torch.linalg.vector_norm({self.field} - {self.other}, dim=-1)"
         if self.kind == "energy":
             square = f"{self.field}.square()"
             return {0: square, 1: f"{square}.mean(dim=-1)"}.get(len(field.shape), f"{square}.flatten(1).mean(dim=-1)")
@@ -86,6 +93,21 @@ def readouts(name: str, field: Field) -> list[Readout]:
     if field.role in _MOVING:
         found += [Readout(name, "change", e.index) for e in entries]
     return found
+
+
+def distances(fields: Mapping[str, Field]) -> list[Readout]:
+    """Return the distances between two public positions of the same unit, frame and shape, of which one can move."""
+    places = {
+        name: field
+        for name, field in public_fields(fields).items()
+        if field.role == "position" and field.dtype == "float32" and len(field.shape) == 1 and field.shape[0] in (2, 3)
+    }
+    return [
+        Readout(a, "apart", other=b)
+        for a, b in combinations(places, 2)
+        if (places[a].unit, places[a].frame, places[a].shape) == (places[b].unit, places[b].frame, places[b].shape)
+        and not (places[a].fixed and places[b].fixed)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

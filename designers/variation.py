@@ -19,7 +19,10 @@ MAX_TERMS = 6
 BONUS_CHANCE, EFFORT_CHANCE, SECOND_CHANCE = 0.6, 0.5, 0.5
 """How often a new reward gets a bonus for lasting, a penalty on effort, and a second goal."""
 
-_MENTIONED_UP, _DISTANCE_UP = 0.85, 0.35
+APPROACH_CHANCE = 0.7
+"""How often a reward for bringing something to a fixed place also pays for something else that comes near it."""
+
+_MENTIONED_UP, _DISTANCE_UP, _APART_UP = 0.85, 0.35, 0.15
 _FORMS: Mapping[Form, float] = {"linear": 5, "tanh": 2, "near": 2, "above": 1, "square": 1, "within": 0.5}
 
 
@@ -40,12 +43,14 @@ class Vocabulary:
         """Return the weight of each (read-out, sign) as a goal.
 
         Without experience a quantity that the instruction mentions is more often to be raised than lowered, a
-        distance more often to be lowered; otherwise both signs count the same.
+        distance more often to be lowered, and two places are mostly to be brought together; otherwise both signs count
+        the same.
         """
         weights: dict[Direction, float] = {}
         for readout, weight in self.prior.weights.items():
             up = _MENTIONED_UP if readout in self.prior.mentioned else 0.5
             up = _DISTANCE_UP if self.fields[readout.field].role == "distance" else up
+            up = _APART_UP if readout.kind == "apart" else up
             for sign, share in ((True, up), (False, 1 - up)):
                 weights[readout, sign] = weight * share * self.appeal((readout, sign))
         return weights
@@ -120,10 +125,30 @@ def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random, *, linear
     effort = effort_term(vocabulary.fields, rng)
     if effort is not None and rng.random() < EFFORT_CHANCE:
         terms.append(effort)
-    second = vocabulary.draw(rng)
-    if second[0] != goal[0] and rng.random() < SECOND_CHANCE:
+    approach = _approach(goal[0], vocabulary, rng)
+    second = vocabulary.draw(rng) if approach is None else approach
+    if second[0] != goal[0] and rng.random() < (SECOND_CHANCE if approach is None else APPROACH_CHANCE):
         terms.append(goal_term(second, vocabulary, rng, weight=log_uniform(rng, 0.1, 1.0)))
     return Genome(tuple(terms)).normalised(vocabulary.fields)
+
+
+def _approach(goal: Readout, vocabulary: Vocabulary, rng: random.Random) -> Direction | None:
+    """Return a draw of what else could come near the thing that ``goal`` is to bring to a fixed place, if it is such.
+
+    What has to be moved is mostly moved by something that is not there yet.
+    """
+    ends = (goal.field, goal.other) if goal.kind == "apart" else ()
+    moving = {name for name in ends if not vocabulary.fields[name].fixed}
+    if len(moving) != 1:
+        return None
+    options = {
+        readout: weight * vocabulary.appeal((readout, False))
+        for readout, weight in vocabulary.prior.weights.items()
+        if readout.kind == "apart"
+        and moving & {readout.field, readout.other}
+        and not any(vocabulary.fields[name].fixed for name in (readout.field, readout.other))
+    }
+    return (rng.choices([*options], [*options.values()])[0], False) if options else None
 
 
 def magnitude_of(genome: Genome, fields: Mapping[str, Field]) -> float:

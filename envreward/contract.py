@@ -83,7 +83,10 @@ def check_fields(env_id: str) -> None:
 
 
 def check_previous(env_id: str) -> None:
-    """A ``prev_`` field is the field's value one step earlier; in an episode's first step, that after the reset."""
+    """A ``prev_`` field is the field's value one step earlier; in an episode's first step, that after the reset.
+
+    Fields that are said to be fixed do not change within an episode.
+    """
     env = make_vector_env(env_id, 3, reward="none", max_episode_steps=_SHORT)
     names = [name for name in env.task.fields if name != "action"]
     env.request([*names, *(PREV + name for name in names)], dtype=None)
@@ -92,6 +95,8 @@ def check_previous(env_id: str) -> None:
     for transition in _random_steps(env, _STEPS):
         for name, value in expected.items():
             assert _equal(transition.state[PREV + name], value), f"{PREV}{name} is not the value before the action"
+            if env.task.fields[name].fixed:
+                assert _equal(transition.state[name], value), f"{name} is said to be fixed and has changed"
         ended = transition.terminated | transition.truncated
         expected = {name: _copy(env._read(name)) for name in names}
         for name in names:  # where no episode ended, what is read now is what the step returned

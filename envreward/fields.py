@@ -48,6 +48,8 @@ class Field:
     dtype: DType = "float32"
     role: Role = "other"
     """What kind of quantity it is; used by designers that build rewards without a language model."""
+    fixed: bool = False
+    """Whether it stays as it is for a whole episode: where something was at its start, where it should go."""
     private: bool = False
     """Private fields serve success, fitness and the oracle. No reward program can read them."""
     read: Callable[[Any], Any] | None = None

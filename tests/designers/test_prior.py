@@ -48,6 +48,24 @@ def test_the_action_is_never_a_goal() -> None:
     assert all(readout.field != "action" for readout in Prior.of(BRIEF).weights)
 
 
+def test_distances_are_between_places_that_can_be_compared_and_of_which_one_moves() -> None:
+    """Same unit, frame and shape; two fixed places are always as far apart, and a fixed one is no goal by itself."""
+    place = Field("A place.", shape=(3,), unit="m", frame="world", role="position")
+    fields = {
+        "hand": place,
+        "cup": place,
+        "shelf": replace(place, fixed=True),
+        "table": replace(place, fixed=True),
+        "seen": replace(place, frame="camera"),
+        "flat": replace(place, shape=(2,)),
+        "secret": replace(place, private=True),
+    }
+    read = Prior.of(replace(BRIEF, fields=fields)).weights
+    pairs = {(r.field, r.other) for r in read if r.kind == "apart"}
+    assert pairs == {("hand", "cup"), ("hand", "shelf"), ("hand", "table"), ("cup", "shelf"), ("cup", "table")}
+    assert {r.field for r in read if r.kind != "apart"} == {"hand", "cup", "seen", "flat"}
+
+
 def test_names_of_fields_do_not_matter_by_themselves() -> None:
     """Nothing is known of any particular name: renaming fields to nonsense renames the weights and no more."""
     fields = {"f1": replace(FIELDS["tilt"], doc="A."), "f2": replace(FIELDS["lid"], doc="B.")}

@@ -19,6 +19,9 @@ from envreward.studies.designer import Brief, Context
 FIELDS = {
     "height": Field("Height of the base.", unit="m", role="position"),
     "speed": Field("Speed ahead.", unit="m/s", role="velocity"),
+    "hand": Field("Where the hand is.", shape=(3,), unit="m", frame="world", role="position"),
+    "cup": Field("Where the cup is.", shape=(3,), unit="m", frame="world", role="position"),
+    "shelf": Field("Where the cup should go.", shape=(3,), unit="m", frame="world", role="position", fixed=True),
     "joints": Field("Joint angles.", shape=(3,), unit="rad", role="angle", names=("hip", "knee", "ankle")),
     "forces": Field("Contact forces.", shape=(2, 3), unit="N", role="force"),
     "touching": Field("Whether it touches.", dtype="bool", role="flag"),

@@ -88,6 +88,20 @@ def test_distances_are_rather_closed() -> None:
     assert weights[A, False] == weights[A, True]
 
 
+def test_what_is_to_be_brought_somewhere_is_mostly_approached_too() -> None:
+    """A reward for the cup's way to the shelf mostly pays for the hand's way to the cup as well."""
+    place = Field("A place.", shape=(3,), unit="m", frame="world", role="position")
+    fields = {"hand": place, "cup": place, "shelf": replace(place, fixed=True)}
+    vocabulary = Vocabulary(fields=fields, prior=Prior.of(replace(BRIEF, fields=fields)))
+    goal, approach = Readout("cup", "apart", other="shelf"), Readout("hand", "apart", other="cup")
+    made = [fresh((goal, False), vocabulary, random.Random(i)) for i in range(200)]
+    both = [g for g in made if {goal, approach} <= {t.readout for t in g.terms}]
+    assert 0.6 < len(both) / len(made) < 0.8
+    assert all(t.weight < 0 for g in both for t in g.terms if t.readout == approach and t.form == "linear")
+    weights = vocabulary.directions()
+    assert weights[approach, False] > weights[approach, True]
+
+
 def test_terms_have_the_magnitude_asked_for() -> None:
     """A linear term pays its magnitude where the read-out has the typical size of its unit: 3 rad/s here."""
     spin = Readout("spin")

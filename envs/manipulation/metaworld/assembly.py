@@ -107,7 +107,9 @@ class Assembly(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("nut's handle", "Top of the peg."),
-        "obj_init_pos": position("Position of the nut's middle at the start of the episode.", lambda t: t.obj_init_pos),
+        "obj_init_pos": position(
+            "Position of the nut's middle at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+        ),
         "obj_quat": orientation("Orientation of the nut.", lambda t: t.observed(7, 11)),
         "nut_pos": position("Position of the nut's middle.", lambda t: t.site("RoundNut")),
         **OUTCOME_FIELDS,
@@ -150,7 +152,7 @@ class Disassemble(Assembly):
     fields: Mapping[str, Field] = {
         **Assembly.fields,
         "goal_pos": position(
-            "Place above the peg, to whose height the nut's handle should come.", lambda t: t.goal_pos
+            "Place above the peg, to whose height the nut's handle should come.", lambda t: t.goal_pos, fixed=True
         ),
     }
     expert = disassemble_reward

@@ -69,7 +69,9 @@ class BinPicking(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("puck (a cube)", "Middle of the other bin, on the table."),
-        "start_bin_pos": position("Middle of the bin in which the puck starts.", lambda t: t.body("bin_start")),
+        "start_bin_pos": position(
+            "Middle of the bin in which the puck starts.", lambda t: t.body("bin_start"), fixed=True
+        ),
         "bin_height": distance(
             "Height of the bins' walls.", lambda t: t.constant(t.current.new_tensor([BIN_HEIGHT_M]))[:, 0]
         ),

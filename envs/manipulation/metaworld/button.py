@@ -78,7 +78,9 @@ class _Button(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("button's face", "The hole in the box into which the button goes."),
-        "obj_init_pos": position("Where the button's face is while nobody presses it.", lambda t: t.obj_init_pos),
+        "obj_init_pos": position(
+            "Where the button's face is while nobody presses it.", lambda t: t.obj_init_pos, fixed=True
+        ),
         "press_depth": distance("How far the button is pressed in.", lambda t: -t.joint("btnbox_joint")),
         **OUTCOME_FIELDS,
     }

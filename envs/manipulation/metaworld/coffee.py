@@ -68,7 +68,7 @@ class CoffeePush(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("mug, at its foot", "Where the mug should go: under the machine's spout."),
-        "machine_pos": position("Middle of the coffee machine's foot.", lambda t: t.body("coffee_machine")),
+        "machine_pos": position("Middle of the coffee machine's foot.", lambda t: t.body("coffee_machine"), fixed=True),
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = mug_reward

@@ -52,7 +52,7 @@ class DialTurn(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("dial's mark, on its rim", "Where the mark should be."),
-        "dial_pos": position("Foot of the dial, on its axis.", lambda t: t.body("dial")),
+        "dial_pos": position("Foot of the dial, on its axis.", lambda t: t.body("dial"), fixed=True),
         "dial_angle": angle(
             "Angle of the dial seen from above: 0 at the start, positive counter-clockwise.",
             lambda t: t.joint("knob_Joint_1"),

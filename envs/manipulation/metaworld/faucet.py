@@ -64,7 +64,7 @@ class _Faucet(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("end of the faucet's handle", "Where the handle's end should be."),
-        "faucet_pos": position("Foot of the faucet.", lambda t: t.body("faucetBase")),
+        "faucet_pos": position("Foot of the faucet.", lambda t: t.body("faucetBase"), fixed=True),
         "handle_angle": angle(
             "Angle of the handle seen from above: 0 at the start, pi/2 open, -pi/2 closed.",
             lambda t: t.joint("knob_Joint_1"),

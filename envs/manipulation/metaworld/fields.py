@@ -14,9 +14,9 @@ LOW_WALL_SIZE_M = (0.24, 0.02, 0.12)
 """Extents of the wall on the table: metaworld/assets/sawyer_xyz/sawyer_push_wall_v3.xml (3.0.0) and two others."""
 
 
-def position(doc: str, read: Callable[[Any], Any], *, private: bool = False) -> Field:
+def position(doc: str, read: Callable[[Any], Any], *, private: bool = False, fixed: bool = False) -> Field:
     """Return the field of a position in the world, m."""
-    return Field(doc, shape=(3,), unit="m", frame="world", role="position", private=private, read=read)
+    return Field(doc, shape=(3,), unit="m", frame="world", role="position", private=private, fixed=fixed, read=read)
 
 
 def distance(doc: str, read: Callable[[Any], Any]) -> Field:
@@ -42,7 +42,7 @@ HAND_FIELDS: Mapping[str, Field] = {
     ),
     "left_pad_pos": position("Position of the left finger's pad.", lambda t: t.pad_pos(0)),
     "right_pad_pos": position("Position of the right finger's pad.", lambda t: t.pad_pos(1)),
-    "init_tcp_pos": position("Tool centre point at the start of the episode.", lambda t: t.init_tcp_pos),
+    "init_tcp_pos": position("Tool centre point at the start of the episode.", lambda t: t.init_tcp_pos, fixed=True),
     "action": Field(
         "The action just applied: motion of the hand along each axis (1 is 0.01 m) and effort of the fingers "
         "(1 closes, -1 opens).",
@@ -58,21 +58,22 @@ HAND_INIT: Mapping[str, Field] = {
     "hand_init_pos": position(
         "Where the hand was pulled to before the start of the episode.",
         lambda t: t.constant(t.current.new_tensor(t.hand_init_pos)),
+        fixed=True,
     )
 }
 
 WALL: Mapping[str, Field] = {
-    "wall_pos": position("Middle of the wall's foot on the table.", lambda t: t.body("wall")),
+    "wall_pos": position("Middle of the wall's foot on the table.", lambda t: t.body("wall"), fixed=True),
     "wall_size": Field(
-        "Extent of the wall along x, y and z.", shape=(3,), unit="m", names=("x", "y", "z"),
+        "Extent of the wall along x, y and z.", shape=(3,), unit="m", names=("x", "y", "z"), fixed=True,
         read=lambda t: t.constant(t.current.new_tensor(WALL_SIZE_M)),
     ),
 }  # fmt: skip
 
 LOW_WALL: Mapping[str, Field] = {
-    "wall_pos": position("Middle of the wall.", lambda t: t.body("wall")),
+    "wall_pos": position("Middle of the wall.", lambda t: t.body("wall"), fixed=True),
     "wall_size": Field(
-        "Extent of the wall along x, y and z.", shape=(3,), unit="m", names=("x", "y", "z"),
+        "Extent of the wall along x, y and z.", shape=(3,), unit="m", names=("x", "y", "z"), fixed=True,
         read=lambda t: t.constant(t.current.new_tensor(LOW_WALL_SIZE_M)),
     ),
 }  # fmt: skip
@@ -108,6 +109,8 @@ def object_fields(obj: str, goal: str) -> dict[str, Field]:
     """Return the fields of a task with one object and a goal, given what they are called."""
     return {
         "obj_pos": position(f"Position of the {obj}.", lambda t: t.observed(4, 7)),
-        "obj_init_pos": position(f"Position of the {obj} at the start of the episode.", lambda t: t.obj_init_pos),
-        "goal_pos": position(goal, lambda t: t.goal_pos),
+        "obj_init_pos": position(
+            f"Position of the {obj} at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+        ),
+        "goal_pos": position(goal, lambda t: t.goal_pos, fixed=True),
     }

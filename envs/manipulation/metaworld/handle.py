@@ -124,7 +124,7 @@ def _fields(obj: str, goal: str) -> Mapping[str, Field]:
         "handle_height": distance(
             "Displacement of the handle along z: 0 at its upper end, -0.1 at its lower end.", lambda t: t.joint(_JOINT)
         ),
-        "box_pos": position("Foot of the box that bears the handle.", lambda t: t.body("box")),
+        "box_pos": position("Foot of the box that bears the handle.", lambda t: t.body("box"), fixed=True),
         **OUTCOME_FIELDS,
     }
 

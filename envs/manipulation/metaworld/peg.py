@@ -95,7 +95,9 @@ class PegInsertSide(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("place at which the peg should be grasped", "Where the peg's head should be, in the hole."),
-        "obj_init_pos": position("Position of the peg's middle at the start of the episode.", lambda t: t.obj_init_pos),
+        "obj_init_pos": position(
+            "Position of the peg's middle at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+        ),
         "peg_head_pos": position("Position of the peg's head, which goes into the hole.", lambda t: t.head_pos()),
         "peg_head_settled_pos": position(
             "Where the peg's head is in the model, before it is put to its start; scales the published reward.",

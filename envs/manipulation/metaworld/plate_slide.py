@@ -67,7 +67,7 @@ class PlateSlide(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("plate", "Where the plate should go."),
-        "cabinet_pos": position("Middle of the cabinet's foot.", lambda t: t.body("puck_goal")),
+        "cabinet_pos": position("Middle of the cabinet's foot.", lambda t: t.body("puck_goal"), fixed=True),
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = plate_slide_reward
@@ -88,6 +88,7 @@ class PlateSlide(MetaWorldTask):
 _NOMINAL_START = position(
     "Where the published reward takes the plate to be at the start: 10 cm further inside than it is.",
     lambda t: t.obj_init_pos,
+    fixed=True,
 )
 
 

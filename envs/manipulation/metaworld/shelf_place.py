@@ -82,7 +82,7 @@ class ShelfPlace(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("block", "Where the block should be: over the shelf's upper board."),
-        "shelf_pos": position("Middle of the shelf's foot.", lambda t: t.body("shelf")),
+        "shelf_pos": position("Middle of the shelf's foot.", lambda t: t.body("shelf"), fixed=True),
         **GRASPED,
         **OUTCOME_FIELDS,
     }

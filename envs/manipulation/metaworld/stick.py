@@ -105,10 +105,12 @@ def stick_pull_reward(
 
 _STICK_FIELDS: Mapping[str, Field] = {
     "stick_pos": position("Position of the stick's middle.", lambda t: t.observed(4, 7)),
-    "stick_init_pos": position("Position of the stick at the start of the episode.", lambda t: t.obj_init_pos),
+    "stick_init_pos": position(
+        "Position of the stick at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+    ),
     "stick_end_pos": position("Position of the stick's far end.", lambda t: t.site("stick_end")),
     "container_init_pos": position(
-        "Position of the container's foot at the start of the episode.", lambda t: t.container_init_pos
+        "Position of the container's foot at the start of the episode.", lambda t: t.container_init_pos, fixed=True
     ),
 }
 
@@ -130,7 +132,7 @@ class StickPush(MetaWorldTask):
         **HAND_FIELDS,
         **_STICK_FIELDS,
         "container_pos": position("Middle of the container, as high as its handle.", lambda t: t.observed(11, 14)),
-        "goal_pos": position("Where the middle of the container should go.", lambda t: t.goal_pos),
+        "goal_pos": position("Where the middle of the container should go.", lambda t: t.goal_pos, fixed=True),
         **GRASPED,
         **OUTCOME_FIELDS,
     }  # fmt: skip
@@ -203,7 +205,9 @@ class StickPull(StickPush):
         **HAND_FIELDS,
         **_STICK_FIELDS,
         "handle_pos": position("Position of the container's handle.", lambda t: t.observed(11, 14)),
-        "goal_pos": position("Where the container's handle should go, seen from above.", lambda t: t.goal_pos),
+        "goal_pos": position(
+            "Where the container's handle should go, seen from above.", lambda t: t.goal_pos, fixed=True
+        ),
         **GRASPED,
         **OUTCOME_FIELDS,
     }
