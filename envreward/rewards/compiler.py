@@ -31,6 +31,7 @@ def compile_program(tree: ast.Module) -> dict[str, Any]:
     Args:
         tree: Parsed source that has passed `check_rules`; it is changed in place.
     """
+    _load_late_parts_of_torch()
     tree = ast.fix_missing_locations(_Rewriter().visit(tree))
     code = compile(tree, FILENAME, "exec", dont_inherit=True)
     names = {name: getattr(typing, name) for name in PRESET_NAMES - {"Tensor"}} | {"Tensor": torch.Tensor}
@@ -38,6 +39,16 @@ def compile_program(tree: ast.Module) -> dict[str, Any]:
     names["__builtins__"] = {name: getattr(builtins, name) for name in BUILTINS} | {"__import__": _import}
     exec(code, names)  # checked by the rules, and only ever inside a sandbox
     return names
+
+
+@functools.cache
+def _load_late_parts_of_torch() -> None:
+    """Let torch's C++ import what it imports late, while it may.
+
+    The first tensor that is made of numbers imports ``torch.storage``, by the ``__import__`` of whoever asked for it
+    (seen with 2.14). A program's own refuses that, and torch breaks on it for good.
+    """
+    torch.tensor([0.0], device="cpu")
 
 
 class _Rewriter(ast.NodeTransformer):

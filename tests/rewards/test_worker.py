@@ -246,6 +246,28 @@ def test_garbage_from_the_process_is_a_crash(fields: Mapping[str, Field]) -> Non
             worker.result(10.0)
 
 
+@pytest.mark.parametrize(
+    "made", ["p.new_tensor([0.0, 0.1])", "torch.tensor([0.0, 0.1])", "torch.as_tensor([0.0, 0.1])"]
+)
+def test_tensors_made_of_numbers_in_a_young_process(made: str) -> None:
+    """The first tensor of numbers that a process ever makes may be a program's: what torch imports for it is there."""
+    code = f"""
+from envreward.fields import Field
+from envreward.rewards.program import RewardProgram
+from envreward.rewards.worker import RewardWorker
+fields = {{"p": Field("A place.", shape=(2,))}}
+source = "import torch\\ndef compute_reward(p):\\n    r = (p + {made}).sum(-1)\\n    return r, {{'r': r}}"
+program = RewardProgram.from_source(source, fields)
+worker = RewardWorker(program, fields, 4)
+worker.submit(4, 4)
+print(worker.result(20.0).total.tolist())
+worker.close()
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("0.1") == 4, ran.stdout
+
+
 def test_workers_die_with_their_trainer(tmp_path: Path) -> None:
     """When the trainer is killed, no program's process stays behind, not even a busy one."""
     script = f"""
