@@ -127,9 +127,11 @@ def _overlap(brief: Brief) -> dict[Readout, float]:
         for readout in readouts(name, field)
         for text in [by_field[name] | words(" ".join(field.names[i] for i in readout.index[-1:] if field.names))]
     }
-    for readout in distances(brief.fields):  # a goal is about both ends: words that they share count once
-        text = by_field[readout.field] | by_field[readout.other]
-        scores[readout] = sum(math.log(1 + len(by_field) / max(1, frequency[word])) for word in goal & text)
+    for readout in distances(brief.fields):  # a goal is about both of its ends
+        texts = (by_field[readout.field], by_field[readout.other])
+        scores[readout] = sum(
+            math.log(1 + len(by_field) / max(1, frequency[word])) for text in texts for word in goal & text
+        )
     largest = max(scores.values(), default=0.0)
     return {readout: score / largest for readout, score in scores.items()} if largest > 0 else {}
 

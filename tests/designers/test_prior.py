@@ -66,6 +66,16 @@ def test_distances_are_between_places_that_can_be_compared_and_of_which_one_move
     assert {r.field for r in read if r.kind != "apart"} == {"hand", "cup", "seen", "flat"}
 
 
+def test_a_distance_weighs_most_where_the_instruction_names_both_ends() -> None:
+    """Bringing the cup to the shelf is about the cup and the shelf, less about the hand and either of them."""
+    place = Field("Where the hand is.", shape=(3,), unit="m", frame="world", role="position")
+    fields = {"hand": place, "cup": replace(place, doc="The cup."), "shelf": replace(place, doc="Shelf.", fixed=True)}
+    weights = Prior.of(replace(BRIEF, fields=fields, instruction="Bring the cup to the shelf.")).weights
+    both = weights[Readout("cup", "apart", other="shelf")]
+    assert both > weights[Readout("hand", "apart", other="cup")]
+    assert both > weights[Readout("hand", "apart", other="shelf")]
+
+
 def test_names_of_fields_do_not_matter_by_themselves() -> None:
     """Nothing is known of any particular name: renaming fields to nonsense renames the weights and no more."""
     fields = {"f1": replace(FIELDS["tilt"], doc="A."), "f2": replace(FIELDS["lid"], doc="B.")}
