@@ -17,6 +17,7 @@ import dataclasses
 import json
 import os
 import platform
+import shlex
 import statistics
 import sys
 import tempfile
@@ -250,13 +251,13 @@ def table(report: Mapping[str, Any]) -> str:
     note = (
         f"{ENV}, {report['rollouts']} rollouts, {report['successful']} of them successful and cut at their success. A "
         f"reward passes when at least {THRESHOLD:.0%} of the successful ones are worth more than the best failing one "
-        f"(discount {DISCOUNT}), and works when its policies ({settings['seeds']} seeds, {settings['trainer']}, "
+        f"(discount {DISCOUNT}), and works when its policies ({settings['seeds']} each, {settings['trainer']}, "
         f"{settings['steps']:,} steps each) succeed in {WORKS:.0%} of {settings['episodes']} fresh episodes: mean "
         "(each)."
     )
     return "\n".join(
         ["# Trajectory preferences and what trainings come to", "", report["machine"], "", note, "", *lines, "",
-         "Command: `python -m benchmarks.tpe`", ""]
+         f"Command: `{report['command']}`", ""]
     )  # fmt: skip
 
 
@@ -286,6 +287,7 @@ def main(settings: Settings) -> int:
     report = {
         "settings": {k: v for k, v in dataclasses.asdict(settings).items() if k not in ("output", "folder")},
         "machine": f"{platform.platform()}, {os.cpu_count()} CPUs, torch {torch.__version__}, load {load:.1f} at start",
+        "command": shlex.join(["python", "-m", "benchmarks.tpe", *sys.argv[1:]]),
         "rollouts": len(pool.episodes),
         "successful": sum(bool(e.success) for e in pool.episodes),
         "actors": {n: statistics.fmean(bool(e.success) for e in r.episodes) for n, r in played.items()},

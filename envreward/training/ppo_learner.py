@@ -38,6 +38,8 @@ class PPO:
         """
         self.config, self.total_updates = job.ppo, job.total_updates
         require_positive("ppo", job.ppo, ("num_worlds", "rollout_steps", "minibatch_size", "epochs"))
+        if not job.ppo.obs_min_std > 0:
+            raise ConfigError(f"ppo.obs_min_std must be above 0, got {job.ppo.obs_min_std}")
         if job.ppo.lr_schedule == "adaptive" and job.ppo.target_kl is None:
             raise ConfigError("ppo.lr_schedule adaptive needs ppo.target_kl, e.g. 0.01")
         self.task = task

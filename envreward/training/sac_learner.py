@@ -264,7 +264,7 @@ def _check(config: SACConfig) -> None:
         raise ConfigError(f"sac.replay_size must hold a rollout, {rollout} transitions, got {config.replay_size}")
     if config.learning_starts < 0:
         raise ConfigError(f"sac.learning_starts must not be negative, got {config.learning_starts}")
-    for name in ("updates_per_step", "init_alpha", "learning_rate", "reward_scale"):
+    for name in ("updates_per_step", "init_alpha", "learning_rate", "reward_scale", "obs_min_std"):
         if not getattr(config, name) > 0:
             raise ConfigError(f"sac.{name} must be above 0, got {getattr(config, name)}")
     if config.alpha_learning_rate < 0:

@@ -266,6 +266,7 @@ def test_what_cannot_work_is_refused_before_it_starts(make_job) -> None:  # type
         ({"num_worlds": 0}, r"sac\.num_worlds must be at least 1"),
         ({"replay_size": 10}, r"sac\.replay_size must hold a rollout, 64 transitions"),
         ({"updates_per_step": 0.0}, r"sac\.updates_per_step must be above 0"),
+        ({"obs_min_std": 0.0}, r"sac\.obs_min_std must be above 0"),
         ({"tau": 1.5}, r"sac\.tau must be above 0 and at most 1"),
         ({"hidden_sizes": ()}, r"sac\.hidden_sizes"),
         ({"hidden_sizes": (64, 20)}, r"sac\.hidden_sizes must be multiples of 8"),

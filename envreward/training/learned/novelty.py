@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from envreward.errors import ConfigError
+from envreward.errors import ConfigError, RewardRuntimeError
 from envreward.fields import Field, public_fields, resolve, torch_dtype
 from envreward.rewards.features import feature_size
 from envreward.rewards.function import RewardOutput
@@ -97,10 +97,15 @@ class NovelSource:
         """Wait for the reward, add the bonus, and let the network learn.
 
         Raises:
-            RewardRuntimeError: The reward failed, or a field is not finite.
+            RewardRuntimeError: The reward failed or has a component called like the bonus, or a field is not finite.
         """
         assert self._flow is not None
         output, shape = self._paid.result(timeout_s), self._flow.first.shape
+        if COMPONENT in output.components:
+            raise RewardRuntimeError(
+                f"it names a component {COMPONENT}, as the bonus for what is new is called.",
+                fix="Give it another name.",
+            )
         rows = shape.numel()
         state = {name: room[:rows].view(*shape, *room.shape[1:]) for name, room in self._room.items()}
         self._novelty.restore(self.learned)

@@ -118,6 +118,7 @@ def test_saved_and_loaded_they_go_on_bit_for_bit(make_job: Any, make_population:
     states = population.save()
     assert states["memory"]["reward.rewards/memory.py.memory"][:, 1].any()
     assert "learned.weights" in states["lare"] and "learned.weights" not in states["memory"]
+    assert states["novel"]["learned.inputs.count"] == 6 * 4 * job.algorithm.rollout_steps  # it has seen every step
     resumed = make_population(job, keys, states=states, updates=population.updates)
     alone = make_population(job, "both", states=states, updates=population.updates)
     expected = train(population, 4)
@@ -161,6 +162,16 @@ def test_what_is_new_is_paid_beside_the_reward(make_job: Any, make_population: A
     assert first["rnd"] > 0.0 and first["best"] == plain[0]["components"]["best"]  # the same seed, the same first steps
     assert novel[0]["reward_mean"] - plain[0]["reward_mean"] == pytest.approx(first["rnd"], rel=1e-4)
     assert novel[-1]["components"]["rnd"] < 0.5 * max(row["components"]["rnd"] for row in novel)
+
+
+def test_the_bonus_takes_no_ones_name(make_job: Any, make_population: Any, tmp_path: Path) -> None:
+    """A program whose own component is called like the bonus is told, instead of being shown another's numbers."""
+    source = "def compute_reward(x_velocity):\n    return x_velocity, {'rnd': x_velocity}\n"
+    (tmp_path / "rewards" / "same.py").write_text(source)
+    same_name = Member(key="same", group="same", reward="rewards/same.py", learning="rnd:fields=x_velocity", seed=0)
+    job = dataclasses.replace(make_job("plain"), members=(same_name,))
+    _, retired = make_population(job, "same").train_once(0.0)
+    assert [r.status for r in retired] == ["failed"] and "names a component rnd" in retired[0].reason
 
 
 def test_members_without_factors_are_told(make_job: Any, make_population: Any, tmp_path: Path) -> None:
