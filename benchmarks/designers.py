@@ -94,6 +94,7 @@ def study_config(designer: str, env: str, settings: Settings) -> StudyConfig:
         instruction=spec.instruction,
         designer=designer,
         designer_options=OPTIONS.get(designer, {}),
+        checkpoint=getattr(cls, "default_checkpoint", "final"),
         llm=(settings.llm or "manual") if cls.needs_llm else None,
         samples=samples,
         iterations=rounds,

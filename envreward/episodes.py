@@ -33,6 +33,16 @@ class Transition(NamedTuple):
     faulted: Tensor | None = None
     """bool ``[N]``; worlds whose machinery failed in this step (see `envreward.worlds`): truncated, and neither trained
     on nor scored. ``None``: no world's did."""
+    cut_short: Tensor | None = None
+    """bool ``[N]``; worlds that ended an episode which was never to have its whole time (see `TaskVectorEnv.cut`):
+    trained on like any other, but not scored, since its sums do not compare. ``None``: no world did."""
+
+    @property
+    def unscored(self) -> Tensor | None:
+        """Worlds whose episode has no score if it ends in this step, bool ``[N]``; ``None``: all have."""
+        if self.faulted is None or self.cut_short is None:
+            return self.faulted if self.cut_short is None else self.cut_short
+        return self.faulted | self.cut_short
 
 
 class Episodes(NamedTuple):
@@ -52,6 +62,9 @@ class Episodes(NamedTuple):
     """Undiscounted sum of each reward component, float64 ``[k]``."""
     faulted: Tensor
     """Whether its machinery failed, bool ``[k]``: such an episode has no score, and the numbers above mean nothing."""
+    scored: Tensor
+    """Whether the numbers above may be compared with those of others, bool ``[k]``: its machinery held, and the episode
+    had its whole time."""
 
 
 class EpisodeTracker:
@@ -91,7 +104,7 @@ class EpisodeTracker:
                 self._sums[name] = torch.zeros_like(self._fitness)
             self._sums[name] += value
         ids = (transition.terminated | transition.truncated).nonzero().squeeze(1)
-        return self._finish(ids, transition.faulted) if len(ids) else None
+        return self._finish(ids, transition) if len(ids) else None
 
     def reset(self, ids: Tensor | None = None) -> None:
         """Forget the running episodes of the worlds ``ids``, of all by default."""
@@ -118,7 +131,9 @@ class EpisodeTracker:
         else:
             self._fitness.copy_(fitness)
 
-    def _finish(self, ids: Tensor, faulted: Tensor | None) -> Episodes:
+    def _finish(self, ids: Tensor, transition: Transition) -> Episodes:
+        faulted, unscored = transition.faulted, transition.unscored
+        none = torch.zeros_like(ids, dtype=torch.bool)
         length = self._length[ids]
         fitness = self._fitness[ids]
         episodes = Episodes(
@@ -128,7 +143,8 @@ class EpisodeTracker:
             length=length,
             episode_return=self._sums[None][ids] if None in self._sums else None,
             components={name: total[ids] for name, total in self._sums.items() if name is not None},
-            faulted=torch.zeros_like(ids, dtype=torch.bool) if faulted is None else faulted[ids],
+            faulted=none if faulted is None else faulted[ids],
+            scored=~none if unscored is None else ~unscored[ids],
         )
         self.reset(ids)
         return episodes

@@ -72,7 +72,8 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
         self.elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         """Steps taken in the running episode, int64 ``[N]``."""
         self.cut = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
-        """Steps by which the running episode ends before its time, int64 ``[N]``; 0 again from the next one on."""
+        """Steps by which the running episode ends before its time, int64 ``[N]``; 0 again from the next one on. Such
+        episodes are marked (``Transition.cut_short``), so that nobody compares their sums with those of whole ones."""
         self._autoreset = autoreset
         self._seeds = np.zeros(0, dtype=np.uint64)
         self._episode = np.zeros(num_envs, dtype=np.uint64)
@@ -194,13 +195,24 @@ class TaskVectorEnv(gym.vector.VectorEnv[Any, Any, Any], abc.ABC):
             broken_off = broken
         truncated = (self._out_of_time() | broken_off) > terminated
         obs = final_obs = self._observe()
+        cut_short = None
         if self._autoreset:
             ids = (terminated | truncated).nonzero().squeeze(1)
             if len(ids):
+                if self.cut[ids].any():
+                    cut_short = (self.cut > 0) & (terminated | truncated)
                 self._episode[ids.cpu().numpy()] += np.uint64(1)
                 self._begin(ids)
                 obs = self._observe()
-        return Transition(obs, final_obs, terminated, truncated, state, success, fitness, broken, first, faulted)
+        flags = (success, fitness, broken, first, faulted, cut_short)
+        return Transition(obs, final_obs, terminated, truncated, state, *flags)
+
+    def spread_starts(self, period: int) -> None:
+        """Let the running episodes end early, each of ``period`` neighbours at another time.
+
+        So the worlds of one training are in all phases of an episode at once. Call it after `reset`.
+        """
+        self.cut.copy_(torch.arange(self.num_envs, device=self.device) % period * self.horizon // period)
 
     def save(self) -> dict[str, Tensor]:
         """Return copies of all that decides how the worlds go on, one row per world ``[N, ...]``.

@@ -7,6 +7,7 @@ between calls it keeps tensors per world, its memory, that whoever steps the wor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
@@ -23,11 +24,19 @@ class Flow(NamedTuple):
     """The episode ended in the step by itself."""
     truncated: Tensor
     """The episode was cut off after the step."""
+    cut_short: Tensor | None = None
+    """The episode ended in the step and was never to have its whole time, so that its sums do not compare with those of
+    others; ``None``: none."""
 
     @property
     def last(self) -> Tensor:
         """The step is its episode's last, for either reason."""
         return self.terminated | self.truncated
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Flow:
+        """Return the same with ``change`` applied to each tensor."""
+        cut_short = None if self.cut_short is None else change(self.cut_short)
+        return Flow(change(self.first), change(self.terminated), change(self.truncated), cut_short)
 
 
 Memory: TypeAlias = dict[str, Tensor]

@@ -270,7 +270,8 @@ class MemberResult:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRow:
-    """What one member did in one rollout; a line of ``metrics.jsonl``. Means over the episodes that ended in it.
+    """What one member did in one rollout; a line of ``metrics.jsonl``. Means over the episodes that ended in it and
+    count: all but those that the machinery under them ended and those that were cut short to spread the starts.
 
     ``None`` where no episode ended: missing is never 0.
     """
@@ -299,6 +300,10 @@ class MetricRow:
     learning_rate: float
     reward_s: float | None = None
     """Seconds that the process waited for the rewards of this rollout, of all members that train in it."""
+    episodes: int = 0
+    """Episodes that the means above are over."""
+    broken: int = 0
+    """Episodes that ended because the physics broke: a state that is not finite, or a warning of the simulator."""
     faults: int = 0
     """Episodes that the machinery under them ended; they count in nothing above."""
     alpha: float | None = None

@@ -122,8 +122,7 @@ class Population:
             self._obs = env.reset(seed=[s for m in members for s in world_seeds(m, worlds, self.updates)])[0].flatten(1)
             self._running.restart()
             if config.spread_starts:
-                ages = torch.arange(worlds, device=env.device) * env.horizon // worlds
-                env.cut.copy_(ages.repeat(count))
+                env.spread_starts(worlds)
         self._learner = algorithm.learner(state, self._running, replays)
 
     # Progress.
@@ -160,7 +159,7 @@ class Population:
         self.reward_s = time.perf_counter() - start
         if rollout.faulted is not None:
             rewards.total.masked_fill_(rollout.faulted, 0.0)
-        returns = ended_returns(rewards.total, rollout.ended, self._running.returns, rollout.faulted)
+        returns = ended_returns(rewards.total, rollout.ended, self._running.returns, rollout.unscored)
         self._note_peaks(returns, rewards.failed)
         learned = self._learner.learn(rollout, rewards.total, self.updates)
         self._obs = rollout.next_obs
@@ -234,6 +233,8 @@ class Population:
                 fitness=_mean(rollout.fitness[m]),
                 episode_return=_mean(returns[m]),
                 episode_length=_mean(rollout.length[m]),
+                episodes=len(rollout.length[m]),
+                broken=rollout.broken[m],
                 faults=0 if rollout.faulted is None else int(rollout.faulted[m].sum()),
                 components=rewards.components[m],
                 reward_mean=means[m],

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .reward_source import Relabel
+
 FIRST, TERMINATED, TRUNCATED, FAULTED = 1, 2, 4, 8
 """Bits of the flags: an episode's first step, its end by itself, its cut-off, and a failure of the machinery."""
 
@@ -141,7 +143,9 @@ class Replay:
         columns = (self.obs[rows].view(*shape, -1), self.action[rows].view(*shape, -1), self.reward[rows].view(shape))
         return Chunk(*columns, flags.view(shape), finals, self.obs[self._rows(self._newest() + 1)[0]])
 
-    def sample(self, size: int, n_step: int, gamma: float, generator: torch.Generator) -> Sample:
+    def sample(
+        self, size: int, n_step: int, gamma: float, generator: torch.Generator, relabel: Relabel | None = None
+    ) -> Sample:
         """Draw transitions uniformly, with replacement.
 
         Args:
@@ -150,14 +154,16 @@ class Replay:
                 cut-off counts by the value of the final observation, what follows the newest step by that of the next.
             gamma: Discount per step.
             generator: On the replay's device.
+            relabel: Says what the rewards are by now.
         """
+        paid = relabel or _as_written
         many, device = self.count * self.num_worlds, self.obs.device
         index = torch.randint(many, (size,), generator=generator, device=device)
         slot, world = index // self.num_worlds + (self.written - self.count), index % self.num_worlds
         here = self._row(slot, world)
         flags = self.flags.index_select(0, here)
         sound = (flags & FAULTED) == 0
-        reward, last, at = self.reward.index_select(0, here), here, slot
+        reward, last, at = paid(slot, world, self.reward.index_select(0, here)), here, slot
         discount = torch.full_like(reward, gamma)
         if n_step > 1:
             going_on = (flags & _ENDED) == 0
@@ -166,7 +172,7 @@ class Replay:
                 ahead = self.flags[row]
                 going_on = going_on & (slot + step < self.written)
                 going_on = going_on & ((ahead & FAULTED) == 0)
-                reward += torch.where(going_on, discount * self.reward[row], 0.0)
+                reward += torch.where(going_on, discount * paid(slot + step, world, self.reward[row]), 0.0)
                 discount = torch.where(going_on, discount * gamma, discount)
                 at = at + going_on
                 going_on = going_on & ((ahead & _ENDED) == 0)
@@ -225,3 +231,7 @@ class Replay:
         moved[numbers % len(old)] = (numbers % size).to(torch.int32)
         written = self._rows(torch.arange(self.written - self.count, self.written, device=old.device)).flatten()
         self.final[written] = torch.where((self.flags[written] & TRUNCATED).bool(), moved[self.final[written]], 0)
+
+
+def _as_written(step: Tensor, world: Tensor, rewards: Tensor) -> Tensor:
+    return rewards

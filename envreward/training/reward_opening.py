@@ -36,6 +36,9 @@ def open_reward(
     factors = _open(member, dataclasses.replace(job, device="cpu"), folder, task, capacity, num_worlds)
     if isinstance(settings, NoveltyConfig):
         return NovelSource(factors, settings, task.fields, capacity, generator.initial_seed())
+    if job.trainer == "sac":  # what is drawn from the replay is paid anew, so its factors are kept as long
+        replayed = min(job.sac.replay_size, job.total_steps)
+        settings = dataclasses.replace(settings, capacity=max(settings.capacity, replayed))
     learner = make_learner(settings, task.spec.horizon, generator)
     sparse = TrustedSource(task.sparse, task.fields, capacity, num_worlds)
     return LearnedSource(factors, sparse, learner)

@@ -23,6 +23,17 @@ from envreward.rewards.sequence import AnyReward, Flow, Memory, evaluate_over, n
 from envreward.rewards.worker import RewardWorker
 
 
+class Relabel(Protocol):
+    """Says what the reward of earlier steps is by now, of a reward that changes while a policy trains on it."""
+
+    def __call__(self, step: Tensor, world: Tensor, rewards: Tensor) -> Tensor:
+        """Return rewards float32 ``[B]`` of steps, counted from the training's beginning, of worlds; int64 ``[B]``.
+
+        ``rewards`` are those given when the steps were taken, and stay where nothing better is known.
+        """
+        ...
+
+
 class RewardSource(Protocol):
     """Evaluates one member's reward over stored states."""
 
@@ -77,7 +88,7 @@ class TrustedSource:
 
     def submit(self, flow: Flow) -> None:
         """Remember which rows are wanted."""
-        self._flow = Flow(*(flags.to(self._device) for flags in flow))
+        self._flow = flow.each(lambda flags: flags.to(self._device))
 
     def result(self, timeout_s: float) -> RewardOutput:
         """Evaluate the rows submitted; the time limit does not apply to trusted code.

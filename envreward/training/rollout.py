@@ -14,7 +14,7 @@ from envreward.episodes import Episodes, EpisodeTracker
 from envreward.rewards.sequence import Flow
 from envreward.task_vector_env import TaskVectorEnv
 
-from .reward_source import RewardSource
+from .reward_source import Relabel, RewardSource
 
 
 class Actor(Protocol):
@@ -56,17 +56,32 @@ class Rollout:
     """Whether the episode was cut off after the step, bool ``[M, T, N]``."""
     faulted: Tensor | None = None
     """Steps in which the world's machinery failed, bool ``[M, T, N]``; ``None`` where none did."""
+    cut_short: Tensor | None = None
+    """Steps that ended an episode which was never to have its whole time, bool ``[M, T, N]``; ``None`` where none
+    did."""
+    broken: list[int]
+    """Episodes that ended because the physics broke, by member."""
     success: list[list[bool]]
-    """Of the episodes that ended, by member; likewise the next two."""
+    """Of the episodes that ended and count, by member; likewise the next two."""
     fitness: list[list[float]]
     length: list[list[int]]
     next_obs: Tensor
     """Raw observations after the last step, ``[M * N, O]``."""
+    relabel: Sequence[Relabel | None] = ()
+    """What the rewards of earlier steps are by now, by member; ``None`` where they stay as they were."""
 
     def flow(self, member: int) -> Flow:
         """Return where a member's episodes begin and end, on the CPU, where rewards are computed."""
         first, truncated = self.first[member].cpu(), self.truncated[member].cpu()
-        return Flow(first, self.ended[member].cpu() & ~truncated, truncated)
+        cut_short = None if self.cut_short is None else self.cut_short[member].cpu()
+        return Flow(first, self.ended[member].cpu() & ~truncated, truncated, cut_short)
+
+    @property
+    def unscored(self) -> Tensor | None:
+        """Steps at whose end an episode has no score, bool ``[M, T, N]``; ``None``: all have."""
+        if self.faulted is None or self.cut_short is None:
+            return self.faulted if self.cut_short is None else self.cut_short
+        return self.faulted | self.cut_short
 
 
 class ActionMap:
@@ -111,6 +126,7 @@ def collect(
     ended, first, truncated = flags
     rollout = Rollout(
         raw_obs=raw, action=raw, ended=ended, first=first, truncated=truncated, next_obs=obs,
+        broken=[0] * members, relabel=[getattr(source, "relabel", None) for source in sources],
         success=[[] for _ in sources], fitness=[[] for _ in sources], length=[[] for _ in sources],
     )  # fmt: skip
     inputs = _Inputs(sources, worlds, obs.device)
@@ -128,6 +144,10 @@ def collect(
             if rollout.faulted is None:
                 rollout.faulted = torch.zeros_like(ended)
             rollout.faulted[:, t] = transition.faulted.view(members, worlds)
+        if transition.cut_short is not None:
+            if rollout.cut_short is None:
+                rollout.cut_short = torch.zeros_like(ended)
+            rollout.cut_short[:, t] = transition.cut_short.view(members, worlds)
         episodes = tracker.update(transition)
         if episodes is not None:
             ended[:, t] = (transition.terminated | transition.truncated).view(members, worlds)
@@ -135,6 +155,8 @@ def collect(
                 cut = truncated[:, t] = transition.truncated.view(members, worlds)
                 rollout.cutoffs.append(Cutoff(t, transition.final_obs.flatten(1), cut))
             _log(rollout, worlds, episodes)
+            for world in transition.broken.nonzero()[:, 0].tolist():
+                rollout.broken[world // worlds] += 1
     rollout.next_obs = obs
     inputs.finish()
     return rollout
@@ -169,9 +191,9 @@ class _Inputs:
 
 
 def _log(rollout: Rollout, worlds: int, episodes: Episodes) -> None:
-    columns = (episodes.ids, episodes.success, episodes.fitness, episodes.length, episodes.faulted)
-    for world, succeeded, score, steps, faulted in zip(*(column.tolist() for column in columns), strict=True):
-        if faulted:
+    columns = (episodes.ids, episodes.success, episodes.fitness, episodes.length, episodes.scored)
+    for world, succeeded, score, steps, scored in zip(*(column.tolist() for column in columns), strict=True):
+        if not scored:
             continue
         member = world // worlds
         rollout.success[member].append(succeeded)
@@ -191,21 +213,21 @@ def bootstrap(rewards: Tensor, cut: Cutoff, value: Tensor, gamma: float) -> None
     rewards[cut.t] += torch.where(cut.truncated, gamma * value, 0.0)
 
 
-def ended_returns(rewards: Tensor, ended: Tensor, running: Tensor, faulted: Tensor | None = None) -> list[list[float]]:
-    """Return the undiscounted returns of the episodes that ended, by member.
+def ended_returns(rewards: Tensor, ended: Tensor, running: Tensor, unscored: Tensor | None = None) -> list[list[float]]:
+    """Return the undiscounted returns of the episodes that ended and count, by member.
 
     Args:
         rewards: ``[M, T, N]``.
         ended: bool ``[M, T, N]``.
         running: Returns so far of the running episodes ``[M, N]``; updated in place.
-        faulted: Where the machinery ended an episode, which then has no return, bool ``[M, T, N]``.
+        unscored: Where an episode ended that does not count, bool ``[M, T, N]``.
     """
     returns: list[list[float]] = [[] for _ in range(len(rewards))]
     any_ended = ended.any(2).any(0).tolist()
     for t, some in enumerate(any_ended):
         running += rewards[:, t]
         if some:
-            whole = ended[:, t] if faulted is None else ended[:, t] & ~faulted[:, t]
+            whole = ended[:, t] if unscored is None else ended[:, t] & ~unscored[:, t]
             for member, mask in enumerate(whole):
                 returns[member].extend(running[member][mask].tolist())
             running.masked_fill_(ended[:, t], 0.0)

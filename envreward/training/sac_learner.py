@@ -21,6 +21,7 @@ from .mlp import ALIGNED, MLPForm
 from .normalize import obs_statistics
 from .policy_io import PolicyForm, action_bounds
 from .replay import FAULTED, FIRST, TERMINATED, TRUNCATED, Chunk, Replay
+from .reward_source import Relabel
 from .rollout import Rollout
 from .running import Running
 from .sac import Batch, SACNetworks, Step, update
@@ -153,7 +154,7 @@ class SACLearner:
             return [Learned(config.learning_rate) for _ in range(members)]
         total = torch.zeros(len(Step._fields), members, device=self._device)
         for start in range(0, count, _BLOCK):
-            for batch in self._batches(min(_BLOCK, count - start)):
+            for batch in self._batches(min(_BLOCK, count - start), rollout.relabel):
                 total += torch.stack(update(self._nets, batch, config, self._target_entropy))
         self._sound = torch.isfinite(total).all(0)
         entropy, value_loss, value_mean, _, alpha = (total / count).tolist()
@@ -206,12 +207,12 @@ class SACLearner:
             replay.write(Chunk(**parts), int(start))
         return replay
 
-    def _batches(self, count: int) -> Iterator[Batch]:
+    def _batches(self, count: int, relabel: Sequence[Relabel | None]) -> Iterator[Batch]:
         """Draw what ``count`` gradient steps learn from."""
         config, size, members = self._config, self._config.batch_size, len(self._replays)
         drawn, noise = [], []
-        for replay, generator in zip(self._replays, self._running.generators, strict=True):
-            drawn.append(replay.sample(count * size, config.n_step, config.gamma, generator))
+        for replay, generator, change in zip(self._replays, self._running.generators, relabel, strict=True):
+            drawn.append(replay.sample(count * size, config.n_step, config.gamma, generator, change))
             shape = (count, 2 * size, self._algorithm.action_size)
             noise.append(torch.randn(shape, generator=generator, device=self._device))
         stacked = (torch.stack(column).view(members, count, size, -1) for column in zip(*drawn, strict=True))

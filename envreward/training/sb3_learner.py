@@ -47,7 +47,7 @@ class Sb3Learner:
         self._job, self._member, self._folder = job, member, folder
         self._env = make_vector_env(job.env_id, self.num_worlds(job), reward="none")
         self._env.request(source.inputs)
-        worlds = _Worlds(self._env, source, world_seeds(member, self._env.num_envs, 0), job.reward_timeout_s)
+        worlds = _Worlds(self._env, source, world_seeds(member, self._env.num_envs, 0), job)
         self._normalizer: VecNormalize | None = None
         self._model = self._make(worlds)
         self._callback = _Metrics(job, member, worlds, MetricWriter(folder), clock)
@@ -158,19 +158,24 @@ def _ppo_arguments(config: PPOConfig, num_worlds: int) -> dict[str, Any]:
 class _Worlds(VecEnv):
     """A `TaskVectorEnv` as SB3 wants it, with the member's reward."""
 
-    def __init__(self, env: TaskVectorEnv, source: RewardSource, seeds: list[int], timeout_s: float) -> None:
+    def __init__(self, env: TaskVectorEnv, source: RewardSource, seeds: list[int], job: TrainingJob) -> None:
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
-        self._task_env, self._source, self._world_seeds, self._timeout_s = env, source, seeds, timeout_s
+        self._task_env, self._source, self._world_seeds = env, source, seeds
+        self._timeout_s, self._spread = job.reward_timeout_s, job.trainer == "sb3:ppo" and job.ppo.spread_starts
         self.tracker = EpisodeTracker(env.num_envs, env.task.fitness_reduce)
         self.episodes: list[tuple[bool, float, int, float]] = []
-        """Success, fitness, length and return of the episodes that ended since the last row."""
+        """Success, fitness, length and return of the episodes that ended and count since the last row."""
+        self.broken = 0
         self.rewards: list[float] = []
         self.components: dict[str, float] = {}
         self._action = torch.zeros(0)
 
     def reset(self) -> np.ndarray:
         self.tracker.reset()
-        return self._task_env.reset(seed=self._world_seeds)[0].numpy()
+        obs = self._task_env.reset(seed=self._world_seeds)[0].numpy()
+        if self._spread:
+            self._task_env.spread_starts(self.num_envs)
+        return obs
 
     def step_async(self, actions: np.ndarray) -> None:
         self._action = torch.from_numpy(np.asarray(actions))
@@ -179,8 +184,8 @@ class _Worlds(VecEnv):
         transition = self._task_env.advance(self._action)
         for name, values in self._source.inputs.items():
             values[: self.num_envs] = transition.state[name]
-        flags = (transition.first, transition.terminated, transition.truncated)
-        self._source.submit(Flow(*(flag.unsqueeze(0) for flag in flags)))
+        flow = Flow(transition.first, transition.terminated, transition.truncated, transition.cut_short)
+        self._source.submit(flow.each(lambda flags: flags.unsqueeze(0)))
         reward, components = self._source.result(self._timeout_s)
         reward = reward.clone()
         if transition.faulted is not None:  # these trainers cannot leave a step out: it pays nothing and is cut off
@@ -189,10 +194,11 @@ class _Worlds(VecEnv):
         for name, values in components.items():
             self.components[name] = self.components.get(name, 0.0) + float(values.mean())
         ended = self.tracker.update(transition, reward)
+        self.broken += int(transition.broken.sum())
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if ended is not None and ended.episode_return is not None:
             numbers = (ended.success, ended.fitness, ended.length, ended.episode_return)
-            self.episodes.extend(zip(*(n[~ended.faulted].tolist() for n in numbers), strict=True))
+            self.episodes.extend(zip(*(n[ended.scored].tolist() for n in numbers), strict=True))
             for i in ended.ids.tolist():
                 infos[i]["terminal_observation"] = transition.final_obs[i].numpy()
                 infos[i]["TimeLimit.truncated"] = bool(transition.truncated[i])
@@ -257,6 +263,8 @@ class _Metrics(BaseCallback):
             fitness=fitness,
             episode_return=returns,
             episode_length=length,
+            episodes=len(worlds.episodes),
+            broken=worlds.broken,
             components={name: total / steps for name, total in worlds.components.items()},
             reward_mean=sum(worlds.rewards) / steps,
             entropy=self._logged("train/entropy_loss", -1.0),
@@ -267,6 +275,7 @@ class _Metrics(BaseCallback):
             learning_rate=self._logged("train/learning_rate") or 0.0,
         )
         worlds.episodes.clear()
+        worlds.broken = 0
         worlds.rewards.clear()
         worlds.components.clear()
         self._writer.write([row])

@@ -20,6 +20,8 @@ _TAGS = {
     "fitness": "episode/fitness",
     "episode_return": "episode/return",
     "episode_length": "episode/length",
+    "episodes": "episode/count",
+    "broken": "episode/broken",
     "reward_mean": "reward/mean",
     "entropy": "update/entropy",
     "kl": "update/kl",

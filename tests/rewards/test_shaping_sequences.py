@@ -99,7 +99,7 @@ class Steps(NamedTuple):
     state: dict[str, Tensor]
 
     def part(self, start: int, stop: int) -> Steps:
-        flow = Flow(*(flags[start:stop] for flags in self.flow))
+        flow = self.flow.each(lambda flags: flags[start:stop])
         return Steps(flow, {name: values[start:stop] for name, values in self.state.items()})
 
 
@@ -187,7 +187,7 @@ def test_worlds_do_not_meet(name: str) -> None:
     together = evaluate(reward, reward.new_memory(4), whole).total
     for world in range(4):
         alone = Steps(
-            Flow(*(flags[:, world : world + 1] for flags in whole.flow)),
+            whole.flow.each(lambda flags, world=world: flags[:, world : world + 1]),
             {field: values[:, world : world + 1] for field, values in whole.state.items()},
         )
         torch.testing.assert_close(evaluate(reward, reward.new_memory(1), alone).total[:, 0], together[:, world])

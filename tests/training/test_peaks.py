@@ -102,6 +102,26 @@ def test_the_kept_policy_played_the_best_rollout(trainer: str, make_job, make_po
     assert kept.keys() == expected.keys() and all(torch.equal(kept[n], expected[n]) for n in kept)
 
 
+def test_episodes_cut_short_are_no_peaks(make_job, make_population, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Where first episodes end early, a reward below zero does not make the untrained policy the best one for good."""
+    program = tmp_path / "negative.py"
+    program.write_text(
+        "import torch\nfrom torch import Tensor\n\n"
+        "def compute_reward(x_velocity: Tensor) -> tuple[Tensor, dict[str, Tensor]]:\n"
+        "    cost = 0.0 * x_velocity - 1.0\n    return cost, {'cost': cost}\n"
+    )
+    job = make_job(
+        {"a": str(program)}, env_id="HalfCheetah", checkpoint="peak_return",
+        ppo={"rollout_steps": 250, "spread_starts": True},
+    )  # fmt: skip
+    population, curves = make_population(job), []
+    for _ in range(5):
+        population.train_once(0.0)
+        curves.append(population.save()["a"]["peak.curve"].tolist())
+    assert [count for _, count, _ in curves] == [0, 0, 0, 1, 2]
+    assert curves[-1][0] == curves[-1][2] == -1000.0
+
+
 def test_keeping_changes_nothing_of_the_training(make_job, make_population) -> None:  # type: ignore[no-untyped-def]
     """With and without it, members are bit for bit the same but for what is kept; ``final`` keeps nothing."""
     job = job_of(make_job)

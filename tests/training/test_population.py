@@ -63,10 +63,42 @@ def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(make_job, make_popul
 
 
 def test_spread_starts_put_worlds_into_all_phases(make_job, make_population) -> None:  # type: ignore[no-untyped-def]
-    """Of four worlds with episodes of 1,000 steps, first ones end after 250, 500, 750 and 1,000, later ones in full."""
+    """Of four worlds with episodes of 1,000 steps, first ones end after 250, 500, 750 and 1,000, later ones in full.
+
+    Those that were cut short are trained on, but not scored: their sums do not compare.
+    """
     job = make_job(env_id="HalfCheetah", ppo={"rollout_steps": 250, "spread_starts": True})
+    population = make_population(job)
+    seen = []
+    for _ in range(5):
+        rollout = population._collect()
+        ended = rollout.ended[0].any(0).nonzero()[:, 0].tolist()
+        cut_short = [] if rollout.cut_short is None else rollout.cut_short[0].any(0).nonzero()[:, 0].tolist()
+        seen.append((ended, cut_short))
+        population._obs = rollout.next_obs
+    assert seen == [([3], [3]), ([2], [2]), ([1], [1]), ([0], []), ([3], [])]
     rows = train(make_population(job), 5)
-    assert [row.episode_length for row in rows] == [250, 500, 750, 1000, 1000]
+    assert [row.episodes for row in rows] == [0, 0, 0, 1, 1]
+    assert [row.episode_length for row in rows] == [None, None, None, 1000, 1000]
+    assert [row.episode_return is None for row in rows] == [True, True, True, False, False]
+
+
+def test_episodes_that_the_physics_broke_are_counted(make_job, make_population) -> None:  # type: ignore[no-untyped-def]
+    """Each member's rows count the episodes that ended because their world's physics broke, each once."""
+    population = make_population(make_job({"a": "expert", "b": "expert"}, env_id="HalfCheetah"))
+    env = population._worlds()
+    simulate, calls = env._simulate, []
+
+    def breaking(action: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        broken = simulate(action).clone()
+        if len(calls) in (5, 9):
+            broken[6] = True  # the second member's third world
+        return broken
+
+    env._simulate = breaking
+    assert {row.key: row.broken for row in train(population, 1)} == {"a": 0, "b": 2}
+    assert {row.key: row.broken for row in train(population, 1)} == {"a": 0, "b": 0}
 
 
 def test_curves_are_the_rewards(make_job, make_population) -> None:  # type: ignore[no-untyped-def]

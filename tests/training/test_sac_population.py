@@ -212,7 +212,7 @@ def test_rollouts_become_chunks() -> None:
     cutoffs = [Cutoff(t, 100.0 * t + torch.arange(8.0).view(4, 2), truncated[:, t]) for t in (1, 2)]
     rollout = Rollout(
         raw_obs=obs, action=torch.ones(members, steps, worlds, 1), ended=ended, cutoffs=cutoffs, first=first,
-        truncated=truncated, faulted=faulted, success=[], fitness=[], length=[], next_obs=torch.zeros(4, 2),
+        truncated=truncated, faulted=faulted, broken=[], success=[], fitness=[], length=[], next_obs=torch.zeros(4, 2),
     )  # fmt: skip
     mine, other = _chunks(rollout, torch.ones(members, steps, worlds))
     assert mine.flags.tolist() == [[FIRST, FIRST + TERMINATED], [TRUNCATED, 0], [TRUNCATED, TRUNCATED + FAULTED]]

@@ -46,7 +46,7 @@ class History:
             factors: Float ``[T, N, d]``.
             sparse: The sparse reward, float ``[T, N]``.
             flow: Where episodes begin and end. One that was not seen from its first step on is left out, which is how
-                worlds that were started anew are told.
+                worlds that were started anew are told; likewise one that was cut short.
         """
         memory, (steps, worlds, size) = self._memory, factors.shape
         if "ring" not in memory:
@@ -55,14 +55,15 @@ class History:
         for begin in range(0, steps, len(ring)):
             some = factors[begin : begin + len(ring)]
             ring[torch.arange(clock + begin, clock + begin + len(some)) % len(ring)] = some.to(torch.float32)
-        last, sums = flow.last, torch.cat((sparse.unsqueeze(2), factors), 2).double()
+        last, whole = flow.last, flow.last if flow.cut_short is None else flow.last & ~flow.cut_short
+        sums = torch.cat((sparse.unsqueeze(2), factors), 2).double()
         since, running = memory["since"], memory["running"]
         for t in range(steps):
             first = flow.first[t]
             since[first] = clock + t
             running[first] = 0.0
             running += sums[t]
-            for world in (last[t] & (since >= 0)).nonzero()[:, 0].tolist():
+            for world in (whole[t] & (since >= 0)).nonzero()[:, 0].tolist():
                 self._close(world, clock + t + 1)
             since[last[t]] = -1
         memory["clock"] += steps
@@ -88,6 +89,16 @@ class History:
         """
         ring = self._memory["ring"]
         return ring[(episodes.start.unsqueeze(1) + steps) % len(ring), episodes.world.unsqueeze(1)]
+
+    def recall(self, step: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the factors of single steps, float32 ``[B, d]``, and which of them are still there, bool ``[B]``.
+
+        Args:
+            step: Counted from the beginning of the training, int64 ``[B]``.
+            world: Int64 ``[B]``.
+        """
+        ring, clock = self._memory["ring"], int(self._memory["clock"])
+        return ring[step % len(ring), world], (step >= clock - len(ring)) & (step < clock)
 
     def recent(self, count: int) -> Tensor:
         """Return the factors of the last ``count`` steps of each world that are there, float32 ``[k, d]``."""

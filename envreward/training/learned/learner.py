@@ -61,6 +61,19 @@ class Learner(abc.ABC):
             )
         return rewards
 
+    def relabel(self, step: Tensor, world: Tensor, rewards: Tensor) -> Tensor:
+        """Return what is now made of earlier steps, float32 ``[B]``; ``rewards`` where their factors are forgotten.
+
+        Args:
+            step: Counted from the beginning of the training, int64 ``[B]``.
+            world: Int64 ``[B]``.
+            rewards: Given before, float32 ``[B]``.
+        """
+        if "ring" not in self.memory:  # nothing has been seen yet
+            return rewards
+        factors, known = self._history.recall(step, world)
+        return torch.where(known, self._network(factors), rewards)
+
     @abc.abstractmethod
     def _learn(self, updates: int, generator: torch.Generator) -> None:
         """Take so many gradient steps, as far as there is something to learn from."""

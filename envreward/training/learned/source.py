@@ -22,6 +22,9 @@ _FACTORS, _SPARSE = "factors.", "sparse."
 class LearnedSource:
     """Pays what a learner makes of a reward's components and of the task's sparse reward, and ignores its total.
 
+    Off-policy, what is drawn from the replay is paid by what has been learned by then, as LaRe's release does
+    (mujoco/algos/SAC.py), not by what was known when it was collected.
+
     The sparse reward reads fields that are private. It has room of its own for them, which the program cannot see.
     """
 
@@ -69,6 +72,11 @@ class LearnedSource:
         sparse = self._sparse.result(timeout_s).total
         rewards = self._learner.rewards(factors.view(*shape, -1), sparse.view(shape), self._flow)
         return RewardOutput(rewards.flatten(), output.components)
+
+    def relabel(self, step: Tensor, world: Tensor, rewards: Tensor) -> Tensor:
+        """Return what the learner makes of earlier steps by now: see `Learner.relabel`."""
+        given = self._learner.relabel(step.cpu(), world.cpu(), rewards.cpu())
+        return given.to(rewards.device)
 
     def close(self) -> None:
         """Release both rewards."""

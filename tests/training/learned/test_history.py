@@ -35,6 +35,16 @@ def test_episodes_by_hand() -> None:
     assert history.recent(2).squeeze(-1).tolist() == [8.0, 9.0, 10.0, 11.0]
 
 
+def test_episodes_cut_short_are_left_out() -> None:
+    """An episode that was never to have its whole time is no episode to compare or to redistribute."""
+    history = History({}, 100, 4)
+    ends = flow([[1, 1], [0, 0]], [[0, 0], [1, 1]])
+    history.add(torch.ones(2, 2, 1), torch.ones(2, 2), ends._replace(cut_short=torch.tensor([[0, 0], [1, 0]]).bool()))
+    assert history.episodes().world.tolist() == [1]
+    history.add(torch.ones(2, 2, 1), torch.ones(2, 2), ends)
+    assert history.episodes().world.tolist() == [1, 0, 1]
+
+
 def test_what_is_overwritten_is_forgotten() -> None:
     """Only episodes of which every step is still in the ring are given, and the values are the newest ones."""
     history = History({}, 1, 4)  # four steps of one world

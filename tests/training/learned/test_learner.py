@@ -101,7 +101,7 @@ def test_updates_do_not_depend_on_how_steps_are_cut() -> None:
         paid = at_the_end(factors[..., 0])
         for t in range(LENGTH):
             part = slice(t, t + 1)
-            single.rewards(factors[part], paid[part], Flow(*(flags[part] for flags in flow)))
+            single.rewards(factors[part], paid[part], flow.each(lambda flags, part=part: flags[part]))
     assert float(whole.memory["adam.steps"]) == 15.0  # 480 steps, one in 32
     assert float(whole.memory["owed"]) == float(single.memory["owed"]) == 0.0
     assert float(single.memory["adam.steps"]) == 11.0  # the first episode had to end first: its 160 steps came before

@@ -152,6 +152,39 @@ def test_what_is_learned_is_the_reward(make_job: Any, make_population: Any) -> N
     assert by_key["plain"][0]["reward_mean"] != by_key["lare"][0]["reward_mean"]
 
 
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_off_policy_old_steps_are_paid_by_what_is_known_now(n_step: int, make_job: Any, make_population: Any) -> None:
+    """SAC's batches hold what the network says of a step by now, as far as its factors are still there."""
+    job = make_job("lare", trainer="sac")
+    job = dataclasses.replace(job, members=(dataclasses.replace(job.members[0], learning=f"lare:{SMALL[:-4]}400"),))
+    population = make_population(job, "lare")
+    source, learner = population._sources["lare"], population._learner
+    train(population, 8)
+    replay, asked, relabel = learner._replays[0], [], source.relabel
+
+    def spy(step: Tensor, world: Tensor, rewards: Tensor) -> Tensor:
+        asked.append(len(step))
+        return relabel(step, world, rewards)
+
+    source.relabel = spy
+    train(population, 1)
+    assert sum(asked) == learner._algorithm.gradient_steps(8) * SAC.batch_size * SAC.n_step
+    step, world = (part.flatten() for part in torch.meshgrid(torch.arange(144), torch.arange(4), indexing="ij"))
+    ring, clock = source.learned["ring"], int(source.learned["clock"])
+    assert clock == replay.written == 144 and len(ring) == 1000
+    given = replay.reward[replay._row(step, world)]
+    now = source._learner._network(ring[step, world])
+    torch.testing.assert_close(relabel(step, world, given), now)
+    assert float((now - given).abs().max()) > 1e-4  # the network has learned since
+    source.learned["clock"] += len(ring) - 100  # the oldest 100 steps are forgotten
+    torch.testing.assert_close(relabel(step, world, given), torch.where(step >= 44, now, given))
+    source.learned["clock"] -= len(ring) - 100
+    drawn = replay.sample(300, n_step, 0.9, torch.Generator().manual_seed(3), relabel)
+    replay.reward[replay._row(step, world)] = now
+    as_if = replay.sample(300, n_step, 0.9, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(drawn.reward, as_if.reward)
+
+
 def test_what_is_new_is_paid_beside_the_reward(make_job: Any, make_population: Any) -> None:
     """The bonus comes on top of the program's reward, is shown as a component, and wears off as states are seen."""
     job = make_job("memory novel")
