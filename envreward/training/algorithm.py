@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import gymnasium as gym
@@ -111,12 +113,40 @@ def vector_size(name: str, task: Task) -> int:
     return int(np.prod(task.observation_space.shape))
 
 
-def require_positive(name: str, config: object, settings: Sequence[str]) -> None:
-    """Check that settings are at least 1.
+def check_settings(
+    name: str,
+    config: object,
+    *,
+    at_least_1: Sequence[str],
+    above_0: Sequence[str],
+    not_negative: Sequence[str],
+    shares: Sequence[str],
+) -> None:
+    """Check that settings lie where they mean something, and that no number is infinite or none at all.
+
+    Args:
+        name: Of the algorithm.
+        config: A dataclass, its settings.
+        at_least_1: Settings of which each is 1 or more.
+        above_0: Settings of which each is more than 0.
+        not_negative: Settings of which each is 0 or more.
+        shares: Settings of which each is from 0 to 1.
 
     Raises:
-        ConfigError: One is not; the message calls it ``name.setting``.
+        ConfigError: One does not; the message calls it ``name.setting``.
     """
-    for setting in settings:
-        if getattr(config, setting) < 1:
-            raise ConfigError(f"{name}.{setting} must be at least 1, got {getattr(config, setting)}")
+    assert dataclasses.is_dataclass(config)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name}.{field.name} must be a finite number, got {value}")
+    rules: tuple[tuple[Sequence[str], str, Callable[[float], bool]], ...] = (
+        (at_least_1, "be at least 1", lambda value: value >= 1),
+        (above_0, "be above 0", lambda value: value > 0),
+        (not_negative, "not be negative", lambda value: value >= 0),
+        (shares, "be from 0 to 1", lambda value: 0 <= value <= 1),
+    )
+    for settings, words, holds in rules:
+        for setting in settings:
+            if not holds(getattr(config, setting)):
+                raise ConfigError(f"{name}.{setting} must {words}, got {getattr(config, setting)}")

@@ -12,7 +12,7 @@ from torch import Tensor
 from envreward.errors import ConfigError
 from envreward.task import Task
 
-from .algorithm import Learned, require_positive, vector_size
+from .algorithm import Learned, check_settings, vector_size
 from .candidate_networks import make_networks
 from .config import Member, PPOConfig, TrainingJob
 from .gae import advantages
@@ -37,9 +37,13 @@ class PPO:
             ConfigError: PPO cannot work on the task, or not with these settings.
         """
         self.config, self.total_updates = job.ppo, job.total_updates
-        require_positive("ppo", job.ppo, ("num_worlds", "rollout_steps", "minibatch_size", "epochs"))
-        if not job.ppo.obs_min_std > 0:
-            raise ConfigError(f"ppo.obs_min_std must be above 0, got {job.ppo.obs_min_std}")
+        check_settings(
+            "ppo", job.ppo,
+            at_least_1=("num_worlds", "rollout_steps", "minibatch_size", "epochs"),
+            above_0=("learning_rate", "clip_range", "max_grad_norm", "obs_clip", "obs_min_std"),
+            not_negative=("value_coef", "entropy_coef"),
+            shares=("gamma", "gae_lambda"),
+        )  # fmt: skip
         if job.ppo.lr_schedule == "adaptive" and job.ppo.target_kl is None:
             raise ConfigError("ppo.lr_schedule adaptive needs ppo.target_kl, e.g. 0.01")
         self.task = task

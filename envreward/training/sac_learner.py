@@ -14,7 +14,7 @@ from envreward.errors import ConfigError
 from envreward.task import Task
 
 from . import squashed
-from .algorithm import Learned, require_positive, vector_size
+from .algorithm import Learned, check_settings, vector_size
 from .config import Member, SACConfig, TrainingJob
 from .member_state import REPLAY, MemberState, weight_generator
 from .mlp import ALIGNED, MLPForm
@@ -259,17 +259,16 @@ def _chunks(rollout: Rollout, rewards: Tensor) -> list[Chunk]:
 
 
 def _check(config: SACConfig) -> None:
-    require_positive("sac", config, ("num_worlds", "rollout_steps", "batch_size", "n_step"))
+    check_settings(
+        "sac", config,
+        at_least_1=("num_worlds", "rollout_steps", "batch_size", "n_step"),
+        above_0=("updates_per_step", "init_alpha", "learning_rate", "reward_scale", "obs_clip", "obs_min_std"),
+        not_negative=("learning_starts", "alpha_learning_rate"),
+        shares=("gamma",),
+    )  # fmt: skip
     rollout = config.num_worlds * config.rollout_steps
     if config.replay_size < rollout:
         raise ConfigError(f"sac.replay_size must hold a rollout, {rollout} transitions, got {config.replay_size}")
-    if config.learning_starts < 0:
-        raise ConfigError(f"sac.learning_starts must not be negative, got {config.learning_starts}")
-    for name in ("updates_per_step", "init_alpha", "learning_rate", "reward_scale", "obs_min_std"):
-        if not getattr(config, name) > 0:
-            raise ConfigError(f"sac.{name} must be above 0, got {getattr(config, name)}")
-    if config.alpha_learning_rate < 0:
-        raise ConfigError(f"sac.alpha_learning_rate must not be negative, got {config.alpha_learning_rate}")
     if not 0 < config.tau <= 1:
         raise ConfigError(f"sac.tau must be above 0 and at most 1, got {config.tau}")
     if not config.hidden_sizes or any(size < 1 or size % ALIGNED for size in config.hidden_sizes):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from envreward.errors import MissingExtraError, RewardRuntimeError
+from envreward.errors import ConfigError, MissingExtraError, RewardRuntimeError
 from envreward.registry import make_task
 from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.rewards.sequence import Flow
@@ -17,7 +17,7 @@ from envreward.training.config import RacingConfig, TrainingJob
 from envreward.training.plan import Plan
 from envreward.training.progress import TrainingProgress
 from envreward.training.reward_source import TrustedSource
-from envreward.training.runner import start_training
+from envreward.training.runner import check_job, start_training
 from envreward.training.track import WandbMirror
 
 
@@ -26,6 +26,23 @@ def test_job_survives_the_trip(make_job, tmp_path: Path) -> None:  # type: ignor
     job = make_job({"a-s0": "expert", "b-s0": "rewards/b.py"}, racing=RacingConfig(keep=0.25))
     job.save(tmp_path)
     assert TrainingJob.load(tmp_path) == job
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, r"ppo\.epochs must be at least 1, got 0"),
+        ({"gamma": 2.0}, r"ppo\.gamma must be from 0 to 1, got 2\.0"),
+        ({"clip_range": -1.0}, r"ppo\.clip_range must be above 0"),
+        ({"entropy_coef": -0.1}, r"ppo\.entropy_coef must not be negative"),
+        ({"init_log_std": float("nan")}, r"ppo\.init_log_std must be a finite number"),
+        ({"lr_schedule": "adaptive"}, r"adaptive needs ppo\.target_kl"),
+    ],
+)
+def test_settings_of_ppo_that_mean_nothing_are_refused(make_job, change: dict[str, object], message: str) -> None:  # type: ignore[no-untyped-def]
+    """Before anything starts, with the setting's name and what it was."""
+    with pytest.raises(ConfigError, match=message):
+        check_job(make_job(ppo=change))
 
 
 def test_plan_survives_the_trip(tmp_path: Path) -> None:

@@ -274,6 +274,10 @@ def test_what_cannot_work_is_refused_before_it_starts(make_job) -> None:  # type
         ({"num_worlds": 5}, r"sac\.num_worlds must be 1 or even, got 5"),
         ({"learning_starts": -1}, r"sac\.learning_starts"),
         ({"alpha_learning_rate": -1.0}, r"sac\.alpha_learning_rate"),
+        ({"gamma": 1.5}, r"sac\.gamma must be from 0 to 1, got 1\.5"),
+        ({"obs_clip": 0.0}, r"sac\.obs_clip must be above 0"),
+        ({"target_entropy": float("nan")}, r"sac\.target_entropy must be a finite number"),
+        ({"obs_min_std": float("inf")}, r"sac\.obs_min_std must be a finite number"),
     ):
         with pytest.raises(ConfigError, match=message):
             check_job(dataclasses.replace(job, sac=dataclasses.replace(job.sac, **change)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_type_hints
 
@@ -121,8 +122,8 @@ def parse_learning(text: str) -> LearningConfig | NoveltyConfig:
         number = getattr(config, field.name)
         if isinstance(number, int | float) and not isinstance(number, bool):
             smallest = 0 if field.name == "margin" else 1 if isinstance(number, int) else 1e-9
-            if not number >= smallest:
-                raise ConfigError(f"{name} {field.name} must be at least {smallest}, got {number}")
+            if not number >= smallest or number == math.inf:
+                raise ConfigError(f"{name} {field.name} must be at least {smallest} and finite, got {number}")
     return config
 
 

@@ -29,11 +29,14 @@ def require_fields(config: NoveltyConfig, fields: Mapping[str, Field]) -> tuple[
 
     Raises:
         UnknownNameError: A name is no field that a reward may read.
-        ConfigError: None is named, or one is text.
+        ConfigError: None is named, one is text, or one is named twice.
     """
     names = tuple(filter(None, config.fields.split("+")))
     if not names:
         raise ConfigError("rnd needs the fields that novelty is measured of, e.g. rnd:fields=tcp_pos+obj_pos")
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ConfigError(f"rnd: fields has {twice[0]} more than once, which would count it as often")
     feature_size(names, public_fields(fields))
     return names
 

@@ -289,6 +289,8 @@ def test_what_cannot_be_learned_is_refused_before_the_start(make_job: Any) -> No
         ("rnd", "needs the fields"),
         ("rnd:fields=x_velocty", "did you mean 'x_velocity'"),
         ("rnd:fields=fitness", "fitness"),
+        ("rnd:fields=x_velocity+x_velocity", "x_velocity more than once"),
+        ("rnd:fields=x_velocity,weight=inf", "finite"),
     ],
 )
 def test_novelty_of_no_public_field_is_refused(make_job: Any, learning: str, message: str) -> None:
