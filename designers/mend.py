@@ -7,11 +7,11 @@ error or ask the same question once more.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from envreward.errors import ConfigError, LLMError, LLMUnavailableError
+from envreward.errors import ConfigError, LLMError, LLMUnavailableError, RewardError
 from envreward.llm import Message
 from envreward.rewards.verify import Verdict, check_statically
 from envreward.studies.designer import Context
@@ -40,6 +40,10 @@ class Mending:
     of reward programs; ``run``, that or an error on real states of the task."""
     blind: bool = False
     """Ask the same question again, instead of showing the answer and its error."""
+    program: Callable[[str], str] | None = None
+    """Makes a program of an answer, or raises `RewardError`; ``None``: the program stands in the answer."""
+    feedback: str = ""
+    """What the name of the template begins with in which errors are told; see `reflect.reflection`."""
 
     def words(self) -> str:
         """Return what is done, for a designer's `Composition`."""
@@ -59,7 +63,8 @@ def mend(
 ) -> list[Proposal]:
     """Return the proposals with those that cannot be used written again.
 
-    One that stays of no use remains as it was answered last: its study records why.
+    One that stays of no use remains as it was answered last: its study records why. Where `Mending.program` makes the
+    programs, each comes with its own, or is filtered with why there is none.
 
     Args:
         context: The iteration.
@@ -73,17 +78,18 @@ def mend(
         BudgetExceededError: A limit is reached.
         SandboxError: The sandbox broke.
     """
-    mended = [*proposals]
+    mended = [_with_program(proposal, mending) for proposal in proposals]
     doubtful = [*range(len(mended))]
     for attempt in range(mending.rounds):
-        verdicts = _verdicts(context, {str(i): mended[i].source or mended[i].answer for i in doubtful}, mending.check)
-        wrong, doubtful = [i for i in doubtful if verdicts[str(i)].status != "ok"], []
+        verdicts = _verdicts(context, {i: mended[i] for i in doubtful}, mending.check)
+        wrong, doubtful = [i for i in doubtful if verdicts[i].status != "ok"], []
         for i in wrong:
-            turn = [] if mending.blind else _turn(mended[i], verdicts[str(i)])
+            turn = [] if mending.blind else _turn(mended[i], verdicts[i], mending.feedback)
             answer = _ask(context, [*conversations[i], *turn], f"mend-{i}-{attempt}", temperature)
             if answer is not None:
                 origin = f"{mended[i].origin.partition(', mended')[0]}, mended {attempt + 1}x"
-                mended[i] = dataclasses.replace(mended[i], answer=answer, source=None, origin=origin)
+                again = dataclasses.replace(mended[i], answer=answer, source=None, origin=origin)
+                mended[i] = _with_program(again, mending)
                 doubtful.append(i)
         if not doubtful:
             break
@@ -101,17 +107,32 @@ def workshop(context: Context) -> Workshop:
     return context.workshop
 
 
-def _verdicts(context: Context, answers: Mapping[str, str], check: Check) -> dict[str, Verdict]:
+def _with_program(proposal: Proposal, mending: Mending) -> Proposal:
+    """Return a proposal with the program that is made of its answer, or filtered where none can be made."""
+    if mending.program is None:
+        return proposal
+    try:
+        return dataclasses.replace(proposal, source=mending.program(proposal.answer), filtered="")
+    except RewardError as error:
+        return dataclasses.replace(proposal, source=None, filtered=str(error))
+
+
+def _verdicts(context: Context, proposals: Mapping[int, Proposal], check: Check) -> dict[int, Verdict]:
+    """Return what is to be said of each proposal; of one without a program, why it has none."""
+    verdicts = {i: Verdict(status="unparsed", reason=p.filtered) for i, p in proposals.items() if p.filtered}
+    answers = {str(i): p.source or p.answer for i, p in proposals.items() if not p.filtered}
     if check == "run":
-        return workshop(context).verify(answers)
-    found = {key: check_statically(answer, context.brief.fields) for key, answer in answers.items()}
-    if check == "rules":
-        return found
-    return {key: v if v.status == "unparsed" else dataclasses.replace(v, status="ok") for key, v in found.items()}
+        found = workshop(context).verify(answers) if answers else {}
+    else:
+        found = {key: check_statically(answer, context.brief.fields) for key, answer in answers.items()}
+    for key, verdict in found.items():
+        sound = check == "parse" and verdict.status == "rejected"
+        verdicts[int(key)] = dataclasses.replace(verdict, status="ok") if sound else verdict
+    return verdicts
 
 
-def _turn(proposal: Proposal, verdict: Verdict) -> list[Message]:
-    feedback = failure_feedback(Status(verdict.status), verdict.reason)
+def _turn(proposal: Proposal, verdict: Verdict, words: str) -> list[Message]:
+    feedback = failure_feedback(Status(verdict.status), verdict.reason, words=words)
     return [said(proposal.answer), Message(role="user", content=feedback)]
 
 

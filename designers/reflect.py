@@ -26,7 +26,7 @@ _WHAT = {
 }
 
 
-def reflection(candidate: Candidate, brief: Brief, *, checkpoints: int = CHECKPOINTS) -> str:
+def reflection(candidate: Candidate, brief: Brief, *, checkpoints: int = CHECKPOINTS, words: str = "") -> str:
     """Return the feedback on a trained candidate: reward reflection (arXiv:2310.12931, section 3.3).
 
     Each reward component, the task score, the success rate and the episode length at about ``checkpoints`` evenly
@@ -37,11 +37,12 @@ def reflection(candidate: Candidate, brief: Brief, *, checkpoints: int = CHECKPO
         candidate: One with traces or evaluations.
         brief: Its task.
         checkpoints: Times shown.
+        words: What the name of the template begins with, where answers are no programs, e.g. ``"machine_"``.
     """
     traces = candidate.traces or Traces()
     stride = max(len(traces.steps) // checkpoints, 1)
     return render(
-        "reflection",
+        f"{words}reflection",
         rows=curves(candidate, checkpoints=checkpoints),
         interval=f"{traces.steps[stride] - traces.steps[0]:,}" if len(traces.steps) > stride else "",
         score=scores(candidate),
@@ -74,14 +75,15 @@ def scores(candidate: Candidate) -> str:
     )
 
 
-def failure_feedback(status: Status, reason: str) -> str:
+def failure_feedback(status: Status, reason: str, *, words: str = "") -> str:
     """Return the feedback on an answer that gave no usable reward.
 
     Args:
         status: How it ended.
         reason: Why, with line and fix where they are known.
+        words: As for `reflection`.
     """
-    return render("failure", what=_WHAT.get(status, f"it ended as {status}."), reason=reason.strip())
+    return render(f"{words}failure", what=_WHAT.get(status, f"it ended as {status}."), reason=reason.strip())
 
 
 def said(answer: str) -> Message:
@@ -89,13 +91,13 @@ def said(answer: str) -> Message:
     return Message(role="assistant", content=answer.strip() or "(no answer)")
 
 
-def turn(candidate: Candidate, brief: Brief, *, checkpoints: int = CHECKPOINTS) -> list[Message]:
+def turn(candidate: Candidate, brief: Brief, *, checkpoints: int = CHECKPOINTS, words: str = "") -> list[Message]:
     """Return the two messages that show a candidate: its answer, and the feedback on it."""
     trained = candidate.traces is not None or bool(candidate.evaluations)
     text = (
-        reflection(candidate, brief, checkpoints=checkpoints)
+        reflection(candidate, brief, checkpoints=checkpoints, words=words)
         if trained and candidate.status not in _WHAT
-        else failure_feedback(candidate.status, candidate.reason)
+        else failure_feedback(candidate.status, candidate.reason, words=words)
     )
     return [said(candidate.answer), Message(role="user", content=text)]
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from ._files import read_text
+
 if TYPE_CHECKING:
     from envreward.rewards.verify import Verdict
 
@@ -35,13 +37,9 @@ class Command:
 
     def run(self) -> int:
         """Verify the program and print the verdict."""
-        from envreward.errors import ConfigError, RewardError
+        from envreward.errors import RewardError
 
-        try:
-            answer = self.file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{self.file} is not a text file (UTF-8)") from error
-        verdict = self._verify(answer)
+        verdict = self._verify(read_text(self.file))
         lines = [_as_json(verdict)] if self.json else describe(verdict, str(self.file), self.env)
         sys.stdout.write("\n".join(lines) + "\n")
         return 0 if verdict.status == "ok" else RewardError.exit_code

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 
+from ._files import read_text
 from ._format import number, percent
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _verified(files: dict[str, Path], env_id: str, sandbox: Sandbox, folder: Pat
         RewardError: One does not pass; the message says why.
         ConfigError: A file is no text.
     """
-    from envreward.errors import ConfigError, RewardRuntimeError
+    from envreward.errors import RewardRuntimeError
     from envreward.judging import Subject
     from envreward.registry import make_task
     from envreward.rewards.program import RewardProgram
@@ -145,10 +146,7 @@ def _verified(files: dict[str, Path], env_id: str, sandbox: Sandbox, folder: Pat
 
     fields, answers, programs = make_task(env_id).fields, {}, {}
     for name, file in files.items():
-        try:
-            answers[name] = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{file} is not a text file (UTF-8)") from error
+        answers[name] = read_text(file)
         programs[name] = RewardProgram.from_answer(answers[name], fields)
     subjects = []
     for name, verdict in verify(answers, env_id, sandbox, folder).items():

@@ -30,6 +30,7 @@ VERBS = {
     "rescore": "compute any reward over recorded rollouts",
     "compare": "judge rewards: what they pay for, whether to trust them, how far apart they are",
     "check": "verify a reward program and say what is wrong with it",
+    "machine": "write a reward machine (a finite automaton over facts) as a reward program",
     "envs": "list the environments, or describe one: fields, instruction, baselines",
     "designers": "list the reward-design methods, describe one, or compare two",
     "rewards": "list the forms of reward, or explain one: formula, source, options, known failures",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from ._files import read_text
 from ._format import number
 
 if TYPE_CHECKING:
@@ -76,11 +77,7 @@ class Command:
             if reward is None:
                 raise ConfigError("--reward none pays nothing; name a reward")
             return rescore(rollouts, reward)
-        try:
-            answer = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{file} is not a text file (UTF-8)") from error
-        program = RewardProgram.from_answer(answer, rollouts.header.fields)
+        program = RewardProgram.from_answer(read_text(file), rollouts.header.fields)
         sandbox = usable_sandbox(self.sandbox)
         with tempfile.TemporaryDirectory(prefix="envreward-rescore-") as folder:
             return rescore_program(rollouts, program, sandbox, Path(folder))

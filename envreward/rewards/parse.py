@@ -13,6 +13,7 @@ import builtins
 import re
 import textwrap
 import warnings
+from typing import NamedTuple
 
 from envreward.errors import RewardParseError
 
@@ -29,6 +30,25 @@ _PYTHON = ("", "python", "py", "python3", "pytorch", "torch")
 _FIX = f"Answer with one ```python block that defines `def {FUNCTION_NAME}(...)` with field names as parameters."
 
 
+class Block(NamedTuple):
+    """A fenced block of an answer."""
+
+    language: str
+    """What stands behind the fence, in lower case; often nothing."""
+    body: str
+    """Without common indentation, ending in a newline."""
+
+
+def answer_text(answer: str) -> str:
+    """Return an answer without what was thought aloud, and without characters that only look like blanks."""
+    return _THOUGHT.sub("", answer).replace("\r\n", "\n").replace("\xa0", " ").replace("\t", "    ").lstrip("\ufeff")
+
+
+def fenced_blocks(text: str) -> list[Block]:
+    """Return the fenced blocks of an `answer_text`, in order; the last one need not be closed."""
+    return [Block(m["lang"].lower(), textwrap.dedent(m["body"]).strip("\n") + "\n") for m in _FENCE.finditer(text)]
+
+
 def extract_source(answer: str) -> str:
     """Return the source of the reward program in ``answer``.
 
@@ -41,13 +61,12 @@ def extract_source(answer: str) -> str:
     Raises:
         RewardParseError: There is no such program in it, or it is not valid Python.
     """
-    text = _THOUGHT.sub("", answer).replace("\r\n", "\n").replace("\xa0", " ").replace("\t", "    ").lstrip("\ufeff")
+    text = answer_text(answer)
     if not text.strip():
         raise RewardParseError("the answer is empty.", fix=_FIX)
-    blocks = [m for m in _FENCE.finditer(text) if m["lang"].lower() in _PYTHON]
-    if not blocks:
+    sources = [block.body for block in fenced_blocks(text) if block.language in _PYTHON]
+    if not sources:
         return _unfenced(text)
-    sources = [textwrap.dedent(m["body"]).strip("\n") + "\n" for m in blocks]
     parsed = [(source, tree) for source in sources if (tree := _try_parse(source)) is not None]
     programs = [i for i, (_, tree) in enumerate(parsed) if FUNCTION_NAME in _defined(tree)]
     if not programs:

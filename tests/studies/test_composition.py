@@ -12,11 +12,12 @@ from envreward.designers.eureka import Eureka
 from envreward.designers.evolve import Evolve
 from envreward.designers.random_search import Random
 from envreward.designers.revolve import Revolve
+from envreward.designers.reward_machine import RewardMachineDesigner
 from envreward.designers.text2reward import Text2Reward
 from envreward.designers.zeroshot import ZeroShot
 from envreward.studies.composition import Calls, Composed, Composition, differences
 
-OWN = [Era, Eureka, Evolve, Random, Revolve, Text2Reward, ZeroShot]
+OWN = [Era, Eureka, Evolve, Random, Revolve, RewardMachineDesigner, Text2Reward, ZeroShot]
 INSTALLED = [registry.find("designers", name) for name in registry.names("designers")]
 DESIGNERS: list[Any] = [*dict.fromkeys([*OWN, *INSTALLED])]
 
@@ -44,6 +45,17 @@ def test_random_differs_from_eureka_by_its_feedback_alone() -> None:
     found = differences(Random().composition(16), Eureka().composition(16))
     assert list(found) == ["feedback", "select", "memory"]
     assert Random().composition(16).calls == Eureka().composition(16).calls == Calls(16, 16)
+
+
+def test_reward_machine_differs_from_eureka_by_its_language() -> None:
+    """Beside what answers are and how they are mended, nothing but eureka's rule for parents differs."""
+    eureka = Eureka(parent_rule="best_so_far").composition(16)
+    assert list(differences(RewardMachineDesigner().composition(16), eureka)) == [
+        "prompt",
+        "generate",
+        "mend",
+        "feedback",
+    ]
 
 
 @pytest.mark.parametrize(

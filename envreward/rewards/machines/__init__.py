@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .machine import RewardMachine, Transition
-from .text import parse_machine, write_machine
+from .program import machine_program
+from .text import extract_machine, parse_machine, write_machine
 
-__all__ = ["RewardMachine", "Transition", "parse_machine", "write_machine"]
+__all__ = ["RewardMachine", "Transition", "extract_machine", "machine_program", "parse_machine", "write_machine"]

@@ -71,7 +71,8 @@ class RewardMachine:
     as they are.
 
     When to use it: a task has stages in an order, or things that must not happen before others; a person or a language
-    model can write the machine down (see `parse_machine`) and read off what is paid for.
+    model can write the machine down (see `parse_machine`) and read off what is paid for. `machine_program`, and
+    ``envreward machine`` on the command line, make a reward program of it.
 
     Known failures: the reward depends on the machine's state. A policy that cannot tell the stage from its observation
     is not rewarded consistently: make sure that fields show it. Predicates that flicker around a threshold move the

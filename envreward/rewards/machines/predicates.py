@@ -84,7 +84,12 @@ class Predicate:
             term = f"|{self.field}|" if self.other is None else f"|{self.field} - {self.other}|"
         else:
             term = self.field if self.index is None else f"{self.field}[{self.index}]"
-        return term if self.operator is None else f"{term} {self.operator} {self.value:g}"
+        return term if self.operator is None else f"{term} {self.operator} {written(self.value)}"
+
+
+def written(number: float) -> str:
+    """Return a number as a person writes it, to the last digit."""
+    return repr(float(number)).removesuffix(".0")
 
 
 @lru_cache(maxsize=1024)

@@ -21,12 +21,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from envreward.errors import ConfigError, RewardParseError, RewardRejectedError, UnknownNameError
+from envreward.errors import ConfigError, EnvRewardError, RewardParseError, RewardRejectedError, UnknownNameError
 from envreward.fields import Field, readable_fields, resolve
 
+from ..parse import answer_text, fenced_blocks
 from .formula import names, parse_formula
 from .machine import RewardMachine, Shaping, Transition, TransitionError
-from .predicates import Predicate, parse_predicate
+from .predicates import Predicate, parse_predicate, written
 
 _NAME = r"[A-Za-z_]\w*"
 _PREDICATE = re.compile(rf"predicate\s+(?P<name>{_NAME})\s*:(?P<fact>.*)")
@@ -48,6 +49,18 @@ class _Draft:
     lines: list[int] = field(default_factory=list)
     start: str | None = None
     ends: list[str] = field(default_factory=list)
+
+
+def extract_machine(answer: str) -> str:
+    """Return the text of the machine in a language model's answer, to be parsed.
+
+    It is the last fenced block that says where the machine starts, else the last block; an answer without blocks is the
+    machine itself.
+    """
+    text = answer_text(answer)
+    bodies = [block.body for block in fenced_blocks(text)]
+    begun = [body for body in bodies if any(line.split()[:1] == ["start"] for line in body.splitlines())]
+    return (begun or bodies or [text])[-1]
 
 
 def parse_machine(
@@ -75,7 +88,7 @@ def parse_machine(
             try:
                 _read(draft, content, number, fields)
             except ConfigError as error:
-                raise RewardParseError(f"{error}.", line=number, fix=_FIX) from None
+                raise RewardParseError(_sentence(error), line=number, fix=_FIX) from None
     if draft.start is None:
         raise RewardParseError("the machine has no start.", fix="Add a line `start STATE`.")
     _check_names(draft)
@@ -89,9 +102,9 @@ def parse_machine(
             gamma=gamma,
         )
     except TransitionError as error:
-        raise RewardParseError(f"{error}.", line=draft.lines[error.index], fix=_FIX) from None
+        raise RewardParseError(_sentence(error), line=draft.lines[error.index], fix=_FIX) from None
     except ConfigError as error:
-        raise RewardParseError(f"{error}.", fix=_FIX) from None
+        raise RewardParseError(_sentence(error), fix=_FIX) from None
 
 
 def write_machine(machine: RewardMachine) -> str:
@@ -99,9 +112,14 @@ def write_machine(machine: RewardMachine) -> str:
     lines = [f"predicate {name}: {parse_predicate(fact)}" for name, fact in machine.predicates.items()]
     lines += [f"start {machine.start}", *(f"end {state}" for state in machine.ends)]
     for transition in machine.transitions:
-        pay = f", reward {transition.reward!r}" if transition.reward else ""
-        lines.append(f"{transition.source} -> {transition.target}: {transition.when}{pay}")
+        lines.append(write_transition(transition))
     return "\n".join(lines) + "\n"
+
+
+def write_transition(transition: Transition) -> str:
+    """Return a transition as its line of a machine's text, and never more than one."""
+    pay = f", reward {written(transition.reward)}" if transition.reward else ""
+    return " ".join(f"{transition.source} -> {transition.target}: {transition.when}{pay}".split())
 
 
 def _read(draft: _Draft, content: str, number: int, fields: Mapping[str, Field]) -> None:
@@ -145,7 +163,7 @@ def _check_fields(predicate: Predicate, fields: Mapping[str, Field], line: int) 
     readable = readable_fields(fields)
     for name in predicate.parameters:
         if name not in readable:
-            raise RewardRejectedError(str(UnknownNameError("field", name, readable)) + ".", line=line)
+            raise RewardRejectedError(_sentence(UnknownNameError("field", name, readable)), line=line)
         if resolve(name, fields).dtype == "str":
             raise RewardRejectedError(f"field {name} is text.", line=line, fix="Compare numbers and flags.")
     shape = resolve(predicate.field, fields).shape
@@ -167,4 +185,9 @@ def _check_names(draft: _Draft) -> None:
         for name in sorted(names(parse_formula(transition.when))):
             if name not in draft.predicates:
                 unknown = UnknownNameError("predicate", name, draft.predicates)
-                raise RewardParseError(f"{unknown}.", line=line, fix=f"Add a line `predicate {name}: FACT`.")
+                raise RewardParseError(_sentence(unknown), line=line, fix=f"Add a line `predicate {name}: FACT`.")
+
+
+def _sentence(error: EnvRewardError) -> str:
+    text = str(error)
+    return text if text.endswith("?") else f"{text}."

@@ -10,7 +10,7 @@ import torch
 from envreward.errors import RewardError, RewardParseError, RewardRejectedError
 from envreward.fields import Field
 from envreward.rewards import Flow
-from envreward.rewards.machines import parse_machine, write_machine
+from envreward.rewards.machines import extract_machine, parse_machine, write_machine
 
 GOOD = """
 # Rise, then touch the ground with the first foot.
@@ -44,8 +44,10 @@ def test_a_machine_is_read_and_runs(fields: Mapping[str, Field]) -> None:
 
 
 def test_written_and_read_again(fields: Mapping[str, Field]) -> None:
-    """A machine's text reads to the same machine."""
-    machine = parse_machine(GOOD, fields, shaping="value", gamma=0.9)
+    """A machine's text reads to the same machine, to the last digit."""
+    text = GOOD.replace("1.5", "1.23456789012").replace("reward 2", "reward 12345678.9")
+    machine = parse_machine(text, fields, shaping="value", gamma=0.9)
+    assert "high: torso_height > 1.23456789012\n" in write_machine(machine)
     again = parse_machine(write_machine(machine), fields, shaping="value", gamma=0.9)
     assert (again.transitions, again.start, again.ends) == (machine.transitions, machine.start, machine.ends)
     assert write_machine(again) == write_machine(machine)
@@ -84,8 +86,30 @@ def test_mistakes_have_a_line(
     lines[line - 1] = text
     with pytest.raises(kind) as caught:
         parse_machine("\n".join(lines), fields)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value) and "?." not in str(caught.value)
     assert caught.value.line == (None if message == "no start" else line)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        GOOD,
+        f"Two stages.\n\n```text\n{GOOD}```\nThat is all.",
+        f"<think>```\nstart nowhere\n```</think>\n```\n{GOOD}",
+        f"At first\n```text\nstart a\n```\nbut better\n~~~\n{GOOD}~~~\nfor\n```python\nprint()\n```",
+    ],
+)
+def test_a_machine_is_found_in_an_answer(fields: Mapping[str, Field], answer: str) -> None:
+    """The last block with a start is the machine, fences closed or not; text without blocks is it itself."""
+    assert parse_machine(extract_machine(answer), fields).start == "standing"
+
+
+def test_an_answer_without_a_machine_is_quoted(fields: Mapping[str, Field]) -> None:
+    """What stands where a machine should be is said, as far as it goes."""
+    with pytest.raises(RewardParseError, match=r"line 1: cannot read 'x = 1'\."):
+        parse_machine(extract_machine("No idea.\n```python\nx = 1\n```"), fields)
+    with pytest.raises(RewardParseError, match="no start"):
+        parse_machine(extract_machine(""), fields)
 
 
 def test_a_text_without_end_is_refused(fields: Mapping[str, Field]) -> None:
