@@ -15,7 +15,7 @@ from torch import Tensor
 from envreward.agents.rescoring import Score, agreement
 from envreward.errors import ConfigError, RewardError
 from envreward.registry import make_task
-from envreward.rewards.distances import EpicSample, StarcSample, pearson_distance
+from envreward.rewards.distances import EpicSample, StarcSample
 from envreward.rewards.distances.transitions import reads_before
 from envreward.sandbox import Sandbox
 
@@ -49,8 +49,8 @@ class _Judged:
     exploits: list[Score]
     transitions: Tensor
     """Of the transitions drawn, ``[R]``."""
-    epic: Tensor | None
-    """Canonically shaped."""
+    epic: Sequence[Tensor] | None
+    """Of the tables that EPIC asks for."""
     sensitivity: Sensitivity | None
     absent: str
     """Why there is neither."""
@@ -135,7 +135,7 @@ def _compute(
         own=scores,
         exploits=values.episodes[played:],
         transitions=torch.cat([score.rewards for score in scores])[samples.drawn.rows],
-        epic=None if tables is None else samples.epic.canonical(tables[: len(epic)]),
+        epic=None if tables is None else tables[: len(epic)],
         sensitivity=None if tables is None else samples.sensitivity.result(names, tables[len(epic) :]),
         absent=values.absent,
     )
@@ -229,7 +229,7 @@ def _pair(
         absent["EPIC"] = "; ".join(f"{j.subject.name}: {j.absent}" for j in (one, two) if j.epic is None)
     else:
         try:
-            epic = pearson_distance(one.epic, two.epic)
+            epic = samples.epic.distance(one.epic, two.epic)
         except RewardError as error:
             absent["EPIC"] = error.reason
     if bool(torch.isfinite(one.transitions).all() & torch.isfinite(two.transitions).all()):

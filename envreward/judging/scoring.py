@@ -52,7 +52,9 @@ class Subject:
     @property
     def remembers(self) -> bool:
         """Whether its value depends on more than one transition."""
-        return not self.is_program and isinstance(self.reward, SequenceReward)
+        if isinstance(self.reward, RewardProgram):
+            return self.reward.remembers
+        return isinstance(self.reward, SequenceReward)
 
 
 def trusted_subject(task: RewardedTask, name: str) -> Subject:

@@ -24,6 +24,9 @@ JOB = "job.json"
 def read_trainings(run: Path, subjects: Sequence[Subject], env_id: str) -> list[Divergence]:
     """Return the courses of the trainings in ``run`` that were with one of ``subjects``.
 
+    Those that learned a reward from its components, or were paid a bonus beside it, are left out: their returns are not
+    its own (see `Member.learning`).
+
     Args:
         run: A study's folder, or that of a single training.
         subjects: Rewards by whose names, for programs by whose text, trainings are known.
@@ -57,7 +60,9 @@ def _trainings(run: Path) -> Iterator[tuple[Path, TrainingJob, list[MetricRow]]]
 
 
 def _name(folder: Path, member: Member, subjects: Sequence[Subject]) -> str:
-    """Return which of the subjects a member was trained with; empty for another reward."""
+    """Return which of the subjects a member was trained with; empty for another reward, or one that was learned."""
+    if member.learning:
+        return ""
     file = folder / member.reward
     source = file.read_text(encoding="utf-8").strip() if member.reward.endswith(".py") and file.is_file() else None
     for subject in subjects:

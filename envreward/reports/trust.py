@@ -18,6 +18,7 @@ from envreward.judging.words import conclude, course_remark, figure
 from envreward.studies.records import Traces
 
 from .data import ARMS, Arm, ArmName, ReportData
+from .judged import left_out, unjudged
 
 _NEGLIGIBLE = 0.01
 _EQUAL = 1e-6
@@ -76,8 +77,9 @@ def trust(data: ReportData) -> Trust | None:
     remarks = [*_summed_up(found["winner"]), *_component_remarks(components, judged=data.judged is not None)]
     if data.judged is not None:
         remarks += data.judged.own.remarks
-    elif data.call_s is not None:
-        remarks.append(Remark("fact", f"It costs {figure(data.call_s * 1e3)} ms per 1,024 transitions."))
+    if data.call_s is not None:
+        cost = Remark("fact", f"It costs {figure(data.call_s * 1e3)} ms per 1,024 transitions.")
+        remarks += [cost] * (cost not in remarks)  # a judgement kept by an earlier version says it itself
     learnt = any(d.course == "aligned" for d in found["winner"])
     enough = learnt or (data.judged is not None and data.judged.own.level != "unclear")
     return Trust(
@@ -85,7 +87,7 @@ def trust(data: ReportData) -> Trust | None:
         courses=tuple(_course_row(name, rows) for name, rows in found.items() if rows),
         components=components,
         others=data.judged.others if data.judged is not None else (),
-        basis=_basis(data),
+        basis=_basis(data, winner.learning),
     )
 
 
@@ -157,12 +159,15 @@ def _component_remarks(rows: Sequence[ComponentRow], *, judged: bool) -> list[Re
     return [Remark("doubt", f"Components whose mean never changed in training: {', '.join(dead)}.")]
 
 
-def _basis(data: ReportData) -> str:
+def _basis(data: ReportData, learning: str) -> str:
+    if reason := unjudged(learning):
+        return f"Based on the record of the trainings alone. Not judged on episodes: {reason}."
     if data.judged is not None:
-        return (
+        found = (
             f"Based on the trainings on fresh seeds and on episodes of {data.judged.policies} policies: the task's own "
             "behaviours, the zero action, random ones and those trained with each reward."
         )
+        return f"{found} {left_out(learning)}".strip()
     why = f" ({data.judged_note})" if data.judged_note else ""
     return (
         "Based on the record of the trainings alone. Distances to the task's own rewards and which fields matter were "

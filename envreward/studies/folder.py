@@ -12,6 +12,7 @@ from envreward.training.config import MetricRow
 from . import database
 
 RUNS_VARIABLE = "ENVREWARD_RUNS"
+JUDGEMENT = "judgement.json"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class RunFolder:
     """The files of one run, by their meaning."""
 
     path: Path
+
+    @property
+    def judgement(self) -> Path:
+        """Where it is kept what judging the winner on episodes came to; there once a report has judged it."""
+        return self.path / JUDGEMENT
 
     def training(self, key: str) -> Path:
         """Return the folder of a training (see `envreward.training.config`)."""

@@ -148,7 +148,10 @@ class Outcome:
 
 
 def best(candidates: list[Candidate]) -> Candidate | None:
-    """Return the evaluated candidate of highest fitness, the earlier one at a tie, or ``None``."""
+    """Return the evaluated candidate of highest fitness, the earlier one at a tie, or ``None``.
+
+    It is a study's winner by fitness also where the designer ranks by something else, as ``era`` does by success.
+    """
     scored = [(c.fitness, c) for c in candidates if c.fitness is not None]
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
 

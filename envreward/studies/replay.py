@@ -1,7 +1,9 @@
 """Sharing a study as one file, and running it again from there: the same answers, hence the same rewards and scores.
 
 The file is a recording (`envreward.llm.recording`) whose first line also says which study it is of: its settings, the
-versions it ran under, and how each candidate ended. It holds no keys.
+versions it ran under, and what it found. It holds no keys: settings are without all that has a key's form or is in an
+address as one. Prompts and programs are without the values of this process's key variables alone, as a name in a
+program may well look like a key, and a question must be the same when it is asked again.
 """
 
 from __future__ import annotations
@@ -9,18 +11,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from envreward.errors import ConfigError
 from envreward.llm.record import Exchange
 from envreward.llm.recording import FORMAT, VERSION, read_header, read_recording
+from envreward.llm.redact import redact, redact_known
 
 from .config import StudyConfig
+from .digests import Ended, Found, Scored, ended, judgement, scored
+from .folder import RunFolder
 from .records import best
 from .store import StudyStore
+
+_Told: TypeAlias = Ended | Scored | Found
+_AS_IN_CODE = ("designer", "env_id", "instruction", "sandbox")
+"""Settings that are asked or run word by word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +39,14 @@ class SharedStudy:
     config: StudyConfig
     versions: Mapping[str, str]
     """Of the software and the machine that it ran under."""
-    candidates: Mapping[str, tuple[str, float | None]]
-    """Status and fitness of each candidate, in order of proposal."""
+    candidates: Mapping[str, Ended]
+    """How each candidate ended, in order of proposal."""
     winner: str | None
     """Id of the candidate that was selected."""
-    report: Mapping[str, float | None] = field(default_factory=dict)
-    """Fitness of each policy of the final comparison, by its key."""
+    report: Mapping[str, Scored] = field(default_factory=dict)
+    """What each policy of the final comparison did, by its key."""
+    judgement: Mapping[str, Found] = field(default_factory=dict)
+    """What judging the winner on episodes came to, by what each verdict is about; empty where it was not judged."""
 
 
 def share(store: StudyStore, path: Path) -> int:
@@ -52,9 +63,7 @@ def share(store: StudyStore, path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_text(
-            "\n".join([json.dumps(head), *(e.to_json() for e in exchanges.values())]) + "\n", encoding="utf-8"
-        )
+        draft.write_text("\n".join([json.dumps(head), *map(_line, exchanges.values())]) + "\n", encoding="utf-8")
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -63,14 +72,16 @@ def share(store: StudyStore, path: Path) -> int:
 
 def result_of(store: StudyStore) -> SharedStudy:
     """Return what a study was and what came of it, as far as it has come."""
-    candidates = store.candidates()
+    candidates, folder = store.candidates(), RunFolder(store.folder)
     winner = best(candidates)
+    compared = [m for m in store.members() if m.role != "search"]
     return SharedStudy(
         config=store.config,
         versions=store.versions(),
-        candidates={c.id: (c.status.value, c.fitness) for c in candidates},
+        candidates={c.id: ended(c) for c in candidates},
         winner=winner.id if winner else None,
-        report={m.key: m.evaluation.fitness if m.evaluation else None for m in store.members() if m.role != "search"},
+        report={m.key: scored(m, folder.rows(m.training, {m.key})) for m in compared},
+        judgement=judgement(folder, winner) if winner else {},
     )
 
 
@@ -90,26 +101,35 @@ def read_shared(path: Path) -> SharedStudy:
         return SharedStudy(
             config=StudyConfig.from_json(json.dumps(raw["config"])),
             versions=raw["versions"],
-            candidates={key: (status, fitness) for key, (status, fitness) in raw["candidates"].items()},
+            candidates={key: Ended(*entry) for key, entry in raw["candidates"].items()},
             winner=raw["winner"],
-            report=raw["report"],
+            report={key: Scored(*_entry(entry)) for key, entry in raw["report"].items()},
+            judgement={about: Found(*entry) for about, entry in raw.get("judgement", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}: its first line does not describe a study ({error!r})") from error
 
 
 def differences(expected: SharedStudy, found: SharedStudy) -> list[str]:
-    """Return in words what came out differently, the most important first; nothing where all is the same."""
+    """Return in words what came out differently, the most important first; nothing where all is the same.
+
+    What is not known of the original is not compared, and judgements are where both were judged: whether a winner is
+    judged is up to who wants the report.
+    """
     told = []
     if expected.winner != found.winner:
         told.append(f"selected {found.winner}, was {expected.winner}")
-    for what, before, now in (
+    compared: list[tuple[str, Mapping[str, _Told], Mapping[str, _Told]]] = [
         ("candidate", expected.candidates, found.candidates),
-        ("fitness in the comparison of", expected.report, found.report),
-    ):
+        ("policy of the comparison", expected.report, found.report),
+    ]
+    if expected.judgement and found.judgement:
+        compared.append(("judgement on", expected.judgement, found.judgement))
+    for what, before, now in compared:
         for key in dict.fromkeys((*before, *now)):
-            if before.get(key) != now.get(key):
-                told.append(f"{what} {key}: {_said(now.get(key))}, was {_said(before.get(key))}")
+            one, two = before.get(key), now.get(key)
+            if changed := _changed(one, two):
+                told.append(f"{what} {key}: {_said(two, changed)}, was {_said(one, changed)}")
     return told
 
 
@@ -156,13 +176,50 @@ class Exchanges:
 
 
 def _plain(study: SharedStudy) -> dict[str, Any]:
-    return {**dataclasses.asdict(study), "config": json.loads(study.config.to_json())}
+    config = json.loads(study.config.to_json())
+    kept = {name: _each_text(config[name], redact_known) for name in _AS_IN_CODE}
+    plain: dict[str, Any] = _each_text({**dataclasses.asdict(study), "config": config}, redact)
+    plain["config"] |= kept
+    return plain
 
 
-def _said(value: object) -> str:
+def _line(exchange: Exchange) -> str:
+    """Return an exchange as a line of the file."""
+    plain = json.loads(exchange.to_json())
+    for name, value in plain.items():
+        plain[name] = _each_text(value, redact_known if name in ("key", "messages", "answer") else redact)
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Return plain data with all its texts changed, but for the names of its entries."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _each_text(entry, change) for key, entry in value.items()}
+    return [_each_text(entry, change) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def _entry(raw: Any) -> list[Any]:
+    """Return the parts of an entry of which earlier versions knew the first alone."""
+    return raw if isinstance(raw, list) else [raw]
+
+
+def _changed(before: _Told | None, now: _Told | None) -> list[str]:
+    """Return the names of what differs, of what is known of the one before."""
+    if before is None or now is None:
+        return [] if before is now else ["all"]
+    pairs = zip(before._fields, before, now, strict=True)
+    return [name for name, one, two in pairs if one != two and (one is not None or name == "fitness")]
+
+
+def _said(value: _Told | None, changed: list[str]) -> str:
     if value is None:
         return "nothing"
-    if isinstance(value, tuple):
-        status, fitness = value
-        return f"{status}" if fitness is None else f"{status}, fitness {fitness!r}"
-    return repr(value)
+    words = []
+    for name, part in zip(value._fields, value, strict=True):
+        if name in ("status", "headline"):
+            words.append(str(part))
+        elif name in changed or (name == "fitness" and part is not None):
+            words.append(f"{name} {'unknown' if part is None else part}")
+    return ", ".join(words)

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from envreward.reports import write_report
+from envreward.studies.folder import JUDGEMENT
+from envreward.studies.replay import differences, result_of
+from envreward.studies.store import StudyStore
+
 Cli = Callable[..., Any]
 
 # litellm's own types, when a part of it is first imported
@@ -59,6 +64,29 @@ def test_a_study_runs_again_from_its_own_record(cli: Cli, asked: Any, llm_server
     )
 
 
+def test_a_replay_is_judged_as_the_original_was(cli: Cli, asked: Any, tmp_path: Path) -> None:
+    """The winner's judgement on episodes is the same, and one that is not is told."""
+    assert cli("replay", "asked", "--no-video").code == 0
+    runs = [tmp_path / "runs" / name for name in ("asked", "asked-replay")]
+    found = []
+    for run in runs:
+        write_report(run, video=False, judge=True)
+        with StudyStore.open(run) as store:
+            found.append(result_of(store))
+    original, again = found
+    assert [*original.judgement] == ["designed", "designed and expert", "designed and sparse"]
+    assert differences(original, again) == []
+    kept = runs[0] / JUDGEMENT
+    judgement = json.loads(kept.read_text())
+    assert "It costs" not in kept.read_text(), "how long a program takes is never the same"
+    judgement["others"][0]["headline"] = "designed and expert ask for something"
+    kept.write_text(json.dumps(judgement))
+    with StudyStore.open(runs[0]) as store:
+        (told,) = differences(result_of(store), again)
+    assert told.startswith("judgement on designed and expert: designed and expert ")
+    assert "was designed and expert ask for something" in told
+
+
 def test_a_shared_file_is_all_that_is_needed(cli: Cli, asked: Any, tmp_path: Path) -> None:
     """It holds model, prompts, answers and tokens, no key, and replays where the run is not at hand."""
     said = cli("share", "asked", "--out", str(tmp_path / "study.jsonl"))
@@ -70,6 +98,8 @@ def test_a_shared_file_is_all_that_is_needed(cli: Cli, asked: Any, tmp_path: Pat
     assert all(line["messages"] and line["usage"]["prompt_tokens"] > 0 for line in lines)
     assert {line["answer"]["text"] for line in lines} == set(PROGRAMS)
     assert KEY not in text
+    (scores,) = asked["candidates"][0]["evaluations"]
+    assert head["study"]["candidates"]["c000"][:3] == ["evaluated", scores["fitness"], scores["success"]]
     assert cli("share", "asked", "--out", str(tmp_path / "study.jsonl")).code != 0, "a file is never overwritten"
     (tmp_path / "runs" / "asked").rename(tmp_path / "elsewhere")
     said = cli("replay", str(tmp_path / "study.jsonl"), "--no-video")

@@ -156,6 +156,46 @@ def test_a_program_in_the_sandbox_is_judged_as_the_same_reward_here(players: lis
     assert found.rewards[0].cost_s == 0.001
 
 
+def test_a_program_with_memory_has_no_value_of_a_single_transition(players: list[Player], sandbox: Sandbox) -> None:
+    """It pays the mean of the episode so far: neither EPIC nor sensitivity is made up from rows in some order."""
+    source = (
+        "def compute_reward(value, target, memory):\n"
+        "    seen = memory[:, 0] + 1\n"
+        "    total = memory[:, 1] - (target - value).abs()\n"
+        "    rest = torch.zeros_like(memory[:, 2:])\n"
+        "    return total / seen, {}, torch.cat((seen.unsqueeze(1), total.unsqueeze(1), rest), 1)\n"
+    )
+    remembering = RewardProgram.from_source(source, registry.make_task(ENV).fields)
+    mean = Subject(name="mean", reward=remembering, cost_s=0.001)
+    found = judged(players, mean, Subject(name="near", reward=NEAR), sandbox=sandbox)
+    assert mean.remembers and found.rewards[0].remembers
+    assert found.rewards[0].sensitivity is None and found.pairs[0].epic is None
+    assert "it has memory" in found.rewards[0].absent["distance by EPIC, sensitivity"]
+    assert "mean: it has memory" in found.pairs[0].absent["EPIC"]
+    # by hand: 0 1 2 3 is 2, 1 and 0 away, so -2 -1.5 -1, twice
+    assert found.policies[0].returns["mean"] == pytest.approx(-4.5)
+    assert found.pairs[0].starc_val is not None
+
+
+def test_shaping_alone_is_no_reward_to_correlate(players: list[Player]) -> None:
+    """Potential shaping and nothing else: what canonical shaping leaves of it is the rounding of single precision."""
+    shaping = subject(
+        "shaping", lambda progress, prev_progress: 0.99 * progress - prev_progress, "progress", "prev_progress"
+    )
+    found = judged(players, shaping, Subject(name="near", reward=NEAR))
+    assert found.pairs[0].epic is None and "once potential shaping is taken out" in found.pairs[0].absent["EPIC"]
+    faint = subject(
+        "faint",
+        lambda value, target, progress, prev_progress: 0.99 * progress - prev_progress - 1e-2 * (target - value).abs(),
+        "value",
+        "target",
+        "progress",
+        "prev_progress",
+    )
+    (pair,) = judged(players, faint, Subject(name="near", reward=NEAR)).pairs
+    assert pair.epic == pytest.approx(0, abs=1e-3)
+
+
 def test_a_reward_that_fails_on_impossible_transitions_alone(players: list[Player]) -> None:
     """The counter moves by one at most; a reward that breaks on larger steps loses EPIC and sensitivity, no more."""
     steps = subject(

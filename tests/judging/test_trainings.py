@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,19 @@ def test_a_training_folder(tmp_path: Path, subjects: list[Subject]) -> None:
         ("expert-r0", "expert", "misaligned", 30),
     ]
     assert read_trainings(tmp_path / "t", subjects[1:], ENV) == found[1:]
+
+
+def test_what_was_learned_or_paid_beside_a_reward_is_not_its_return(tmp_path: Path, subjects: list[Subject]) -> None:
+    """A learned reward goes by the program's text and a bonus by the reward's name; their returns are not its own."""
+    job = fill(tmp_path / "t")
+    ways = {"lare": "rewards/c000.py", "heron:pairs=steps": "rewards/c000.py", "rnd:fields=x_velocity": "expert"}
+    learned = [
+        Member(key=f"m{i}", group=f"m{i}", reward=reward, seed=0, learning=learning)
+        for i, (learning, reward) in enumerate(ways.items())
+    ]
+    dataclasses.replace(job, members=(*job.members, *learned)).save(tmp_path / "t")
+    append_rows(tmp_path / "t", [row(m.key, step) for step in range(100, 3100, 100) for m in learned])
+    assert [d.training for d in read_trainings(tmp_path / "t", subjects, ENV)] == ["c000-s0", "expert-r0"]
 
 
 def test_a_study(tmp_path: Path, subjects: list[Subject]) -> None:

@@ -70,9 +70,10 @@ def job(*keys: str) -> TrainingJob:
     return TrainingJob(env_id=CONFIG.env_id, members=members, total_steps=1000)
 
 
-def search(store: StudyStore) -> None:
+def search(store: StudyStore, learning: str = "") -> None:
     """One iteration: the first candidate is rejected, the second reaches a fitness of 8."""
-    store.add_proposals(0, [Proposal(answer="???"), Proposal(answer="b", source="def f(): ...", origin="sample 1")])
+    second = Proposal(answer="b", source="def f(): ...", origin="sample 1", learning=learning)
+    store.add_proposals(0, [Proposal(answer="???"), second])
     verified = Verified(
         candidate="c001", source="def compute_reward(): ...", time_per_call_s=0.001, components=("speed",)
     )
@@ -198,6 +199,15 @@ def test_a_report_without_film_says_why(run: Callable[..., Path]) -> None:
     assert path == folder / "report.html" and "There is no video: no policy in" in text
     assert "beats the sparse reward" in text
     assert sorted(p.name for p in folder.iterdir() if "partial" in p.name) == []
+
+
+def test_a_learned_reward_is_not_judged(run: Callable[..., Path]) -> None:
+    """The record says how the winner's reward is learned, and the report why its program's total was not judged."""
+
+    folder = run(lambda s: search(s, learning="heron"), lambda s: compare(s, [7.0], [1.0]), finish)
+    data = load_report_data(folder, judge=True)
+    assert data.winner is not None and data.winner.learning == "heron"
+    assert data.judged is None and "learned from the components of its program" in data.judged_note
 
 
 def test_a_report_at_any_moment(run: Callable[..., Path]) -> None:

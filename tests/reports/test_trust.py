@@ -14,7 +14,7 @@ import pytest
 from envreward.errors import ConfigError
 from envreward.judging import Remark, Verdict
 from envreward.reports import Arm, ReportData, render_report
-from envreward.reports.judged import FILE, Judged, judge_winner, read_judged
+from envreward.reports.judged import Judged, judge_winner, read_judged
 from envreward.reports.trust import component_rows, trust
 from envreward.studies.folder import RunFolder
 from envreward.studies.records import Traces, TrainedMember
@@ -138,6 +138,48 @@ def test_cost_and_why_it_was_not_judged(change: Change) -> None:
     assert "It costs 1.5 ms per 1,024 transitions." in text and "(no display)" in text
 
 
+def test_cost_is_said_once(change: Change) -> None:
+    """Beside a judgement too, which does not hold it; one that an earlier version kept does."""
+    for remark in (CHEAP, Remark("fact", "Some other fact.")):
+        assert Section(render_report(change(call_s=0.002, judged=judged(remark=remark)))).text.count(CHEAP.text) == 1
+
+
+@pytest.mark.parametrize("learning", ["lare:loss=rrd", "heron:pairs=episodes,margin=0.1"])
+def test_a_program_whose_total_nobody_was_trained_on_is_not_judged(
+    tmp_path: Path, change: Change, report_data: ReportData, learning: str
+) -> None:
+    """Where the reward is learned from the program's components the report says so, whatever was kept before."""
+    winner = report_data.winner
+    assert winner is not None
+    source = "def compute_reward(x_velocity):\n    return x_velocity, {}\n"
+    learned, folder = dataclasses.replace(winner, learning=learning, source=source), RunFolder(tmp_path)
+    with pytest.raises(ConfigError, match="no policy was trained on the program's own total"):
+        judge_winner(folder, report_data.config, learned, [], None)
+    folder.judgement.write_text(json.dumps(dataclasses.asdict(judged())))
+    kept = dataclasses.replace(learned, id="c018")
+    assert read_judged(folder, kept) is None
+    assert read_judged(folder, dataclasses.replace(kept, learning="")) == judged()
+    candidates = tuple(learned if c.id == winner.id else c for c in report_data.candidates)
+    text = Section(render_report(change(candidates=candidates))).text
+    assert "Not judged on episodes: the winner's reward is learned from the components of its program" in text
+    assert learning in text and "envreward compare measures them" not in text
+
+
+def test_novelty_beside_a_reward_is_said_to_be_left_out(
+    tmp_path: Path, change: Change, report_data: ReportData
+) -> None:
+    """The program's total was paid, so it is judged; the bonus was paid too."""
+    winner = report_data.winner
+    assert winner is not None
+    novel = dataclasses.replace(winner, learning="rnd:fields=x_velocity")
+    candidates = tuple(novel if c.id == winner.id else c for c in report_data.candidates)
+    words = "the bonus for novelty that was paid beside it (rnd:fields=x_velocity) is left out"
+    assert words in Section(render_report(change(candidates=candidates, judged=judged()))).text
+    assert "left out" not in Section(render_report(change(judged=judged()))).text
+    RunFolder(tmp_path).judgement.write_text(json.dumps(dataclasses.asdict(judged())))
+    assert read_judged(RunFolder(tmp_path), dataclasses.replace(novel, id="c018")) == judged()
+
+
 def test_text_from_a_program_never_becomes_markup(change: Change) -> None:
     """Names of components are a program's: they are shown as the text they are."""
     hostile = "<img src=x onerror=alert(1)>"
@@ -181,10 +223,10 @@ def test_what_is_kept_is_of_this_winner(tmp_path: Path, report_data: ReportData)
     assert winner is not None
     folder, kept = RunFolder(tmp_path), dataclasses.replace(judged(), candidate=winner.id)
     assert read_judged(folder, winner) is None
-    (tmp_path / FILE).write_text(json.dumps(dataclasses.asdict(kept)))
+    folder.judgement.write_text(json.dumps(dataclasses.asdict(kept)))
     assert read_judged(folder, winner) == kept
     assert read_judged(folder, dataclasses.replace(winner, id="c999")) is None
-    (tmp_path / FILE).write_text("{}")
+    folder.judgement.write_text("{}")
     assert read_judged(folder, winner) is None
 
 

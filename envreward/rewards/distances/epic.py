@@ -23,7 +23,7 @@ from torch import Tensor
 
 from envreward.errors import ConfigError
 
-from .metrics import pearson_distance
+from .metrics import SINGLE, pearson_distance
 from .tabular import TabularMDP
 from .transitions import Column, Transitions, reads_before
 
@@ -155,3 +155,26 @@ class EpicSample:
             return shaped
         before, after = (values.double().view(len(self.rows), -1).mean(1) for values in rewards[1:])
         return shaped + self._gamma * after - before
+
+    def distance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
+        """Return the estimated EPIC distance of two rewards.
+
+        Rewards of recorded transitions come in single precision, whose rounding is all that canonical shaping leaves of
+        potential shaping. So what is small beside a reward's own values is no reward.
+
+        Args:
+            first: The values of one on each of `tables`.
+            second: Those of the other.
+
+        Returns:
+            0 (the same up to potential shaping and positive scale) to 1 (opposite).
+
+        Raises:
+            RewardError: A reward is nothing but a constant and potential shaping: there is no correlation.
+        """
+        one, two = (_root_mean_square(rewards) for rewards in (first, second))
+        return pearson_distance(self.canonical(first), self.canonical(second), scales=(one, two), trivial=SINGLE)
+
+
+def _root_mean_square(rewards: Sequence[Tensor]) -> float:
+    return float(torch.cat([table.double().flatten() for table in rewards]).square().mean().sqrt())

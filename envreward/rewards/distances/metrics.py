@@ -15,9 +15,18 @@ Norm: TypeAlias = Literal["l1", "l2", "linf"]
 TRIVIAL = 1e-9
 """A canonical reward whose norm is below this share of the reward's own counts as zero: what is left is rounding."""
 
+SINGLE = 1e-5
+"""The same where rewards come in single precision. Shaping ``gamma Phi(s') - Phi(s)`` may be 100 times smaller than the
+potential whose rounding it carries."""
+
 
 def pearson_distance(
-    first: Tensor, second: Tensor, weights: Tensor | None = None, *, scales: tuple[float, float] = (0.0, 0.0)
+    first: Tensor,
+    second: Tensor,
+    weights: Tensor | None = None,
+    *,
+    scales: tuple[float, float] = (0.0, 0.0),
+    trivial: float = TRIVIAL,
 ) -> float:
     """Return ``sqrt((1 - rho) / 2)``, with Pearson's correlation ``rho`` (Gleave et al. 2020, section 4).
 
@@ -29,6 +38,7 @@ def pearson_distance(
         second: Those of the other reward, of the same shape.
         weights: Probability of each transition, of the same shape; equal by default.
         scales: Root mean squares of the rewards before they were canonicalised, by which rounding is told from reward.
+        trivial: Share of its scale up to which what a canonical reward differs by counts as nothing.
 
     Returns:
         0 (one is a positive multiple of the other, up to a constant) to 1 (a negative one); 0.7071 without correlation.
@@ -42,17 +52,17 @@ def pearson_distance(
     mass = torch.ones(first.numel(), dtype=torch.float64) if weights is None else weights.double().flatten()
     mass = mass / mass.sum()
     one, two = (
-        _centred_unit(values.double().flatten(), mass, scale)
+        _centred_unit(values.double().flatten(), mass, scale, trivial)
         for values, scale in zip((first, second), scales, strict=True)
     )
     return min(float(torch.linalg.vector_norm(one - two)) / 2, 1.0)
 
 
-def _centred_unit(values: Tensor, mass: Tensor, scale: float) -> Tensor:
+def _centred_unit(values: Tensor, mass: Tensor, scale: float, trivial: float) -> Tensor:
     """Return values about their weighted mean, times the root of their weight, of length one."""
     centred = (values - (values * mass).sum()) * mass.sqrt()
     length = float(torch.linalg.vector_norm(centred))
-    if length <= TRIVIAL * max(scale, float((values.square() * mass).sum().sqrt())):
+    if length <= trivial * max(scale, float((values.square() * mass).sum().sqrt())):
         raise RewardError(
             "a reward is the same in all transitions once potential shaping is taken out, so it has no correlation "
             "with another.",

@@ -29,12 +29,9 @@ from torch import Tensor
 
 from envreward.errors import UnknownNameError
 
-from .metrics import Norm, norm_of, standardised_distance
+from .metrics import SINGLE, Norm, norm_of, standardised_distance
 from .tabular import TabularMDP
 from .transitions import StateFeatures, Transitions
-
-_FITTED = 1e-5
-"""Share of a reward's norm up to which what a fit leaves of it counts as zero: rewards come in single precision."""
 
 _RANK = 1e-11
 """Singular values below this share of the largest count as zero."""
@@ -181,4 +178,4 @@ class StarcSample:
         """Return the STARC distance of two rewards of the transitions, ``[R]`` each: 0 to 1, with the L2 norm."""
         forms = [self.canonical(rewards, canonicalisation) for rewards in (first, second)]
         one, two = (norm_of(rewards.double(), "l2") for rewards in (first, second))
-        return standardised_distance(forms[0], forms[1], scales=(one, two), trivial=_FITTED)
+        return standardised_distance(forms[0], forms[1], scales=(one, two), trivial=SINGLE)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from envreward.errors import ConfigError, UnknownNameError
+from envreward.errors import ConfigError, RewardError, UnknownNameError
 from envreward.rewards import Flow, FunctionReward, Potential, PotentialShaping, RewardOutput
 from envreward.rewards.distances import (
     EpicSample,
@@ -75,6 +75,32 @@ def test_sampled_epic_does_not_see_shaping_and_scale(seed: int, scale: float) ->
         scale * (v + GAMMA * potential[r["s"]] - potential[r["prev_s"]]) for v, r in zip(plain, rows, strict=True)
     ]
     assert pearson_distance(sample.canonical(plain), sample.canonical(shaped)) < 1e-6
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), offset=st.sampled_from([0.0, 1.0, 1e2, 1e4]), step=st.sampled_from([1e-4, 1e-2, 1.0]))
+def test_shaping_in_single_precision_is_not_taken_for_a_reward(seed: int, offset: float, step: float) -> None:
+    """However large its potential and small the steps, only rounding is left of it; a reward in it is still seen."""
+    generator = torch.Generator().manual_seed(seed)
+    before = torch.randn(500, generator=generator)
+    after = before + step * torch.randn(500, generator=generator)
+    sample = EpicSample(
+        Transitions(before={"x": before}, action=before, after={"x": after}, terminated=before > 9), seed=seed
+    )
+
+    def values(weight: float) -> list[Tensor]:
+        found = []
+        for row in sample.tables(("x", "prev_x")):
+            x, prev_x = row["x"], row["prev_x"]
+            assert isinstance(x, Tensor) and isinstance(prev_x, Tensor) and x.dtype == torch.float32
+            size = max(offset, 1.0)
+            found.append(0.99 * (x.tanh() + offset) - (prev_x.tanh() + offset) + weight * size * x.square())
+        return found
+
+    reward = values(1.0)
+    with pytest.raises(RewardError, match="once potential shaping is taken out"):
+        sample.distance(values(0.0), reward)
+    assert sample.distance(values(0.01), reward) < 0.02
 
 
 def test_rewards_of_the_next_state_need_no_impossible_transitions() -> None:
