@@ -46,7 +46,7 @@ class Command:
         if (folder / "study.db").exists():
             raise StudyError(f"{folder} already holds a study: name another folder with --out")
         if source.is_file():
-            expected = read_shared(source)
+            read_shared(source)  # before anything is written
             folder.mkdir(parents=True, exist_ok=True)
             recording.write_bytes(source.read_bytes())
         else:
@@ -54,7 +54,7 @@ class Command:
 
             with StudyStore.open(find_run(self.search)) as original:
                 share(original, recording)
-                expected = result_of(original)
+        expected = read_shared(recording)
         config = expected.config
         if config.llm is not None:
             config = dataclasses.replace(config, llm=f"replay:{recording.resolve()}")
@@ -73,9 +73,14 @@ class Command:
             why = f"versions or machine differ: {', '.join(changed)}" if changed else "same versions, same machine"
             sys.stdout.write(f"{len(told)} differences from the original ({why})\n")
             return 1
+        judged = (
+            "; the winner's reward judged alike"
+            if expected.judgement and found.judgement
+            else "; the winner's reward was not judged both times"
+        )
         sys.stdout.write(
             f"the same as the original: {len(found.candidates)} candidates, selected {found.winner}, "
-            f"{len(found.report)} policies in the comparison\n"
+            f"{len(found.report)} policies in the comparison{judged}\n"
         )
         return 0
 
