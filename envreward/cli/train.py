@@ -187,6 +187,7 @@ def _summary(job: TrainingJob, out: Path, results: dict[str, MemberResult], epis
     from rich.table import Table
 
     from envreward.evaluation import evaluate
+    from envreward.training.metrics import read_rows
 
     trained = {key: out / "members" / key for key, result in results.items() if result.status == "trained"}
     scores = evaluate(job.env_id, trained, episodes=episodes, seed=seed)
@@ -201,6 +202,10 @@ def _summary(job: TrainingJob, out: Path, results: dict[str, MemberResult], epis
         table.add_row(key, result.status, *numbers, f"{result.wall_s:,.0f} s")
     console = Console()
     console.print(table)
+    broken = {key: sum(row.broken for row in read_rows(out) if row.key == key) for key in results}
+    for key, count in broken.items():
+        if count:
+            console.print(f"{key}: the physics broke in {count:,} of its episodes, which then ended", soft_wrap=True)
     for result in results.values():
         if result.reason:
             console.print(f"{result.key} {result.status}: {result.reason}", soft_wrap=True, markup=False)

@@ -27,6 +27,8 @@ class Arm:
     """Clean-room scores, one per seed."""
     curves: tuple[Traces, ...] = ()
     """Learning curves, one per seed."""
+    broken: int = 0
+    """Episodes of all these trainings that ended because the physics broke."""
     absent: str = ""
     """Why there are no evaluations, e.g. ``no human reward is published for this task``."""
 

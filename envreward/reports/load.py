@@ -112,6 +112,7 @@ def _arm(name: ArmName, members: Sequence[TrainedMember], folder: RunFolder, tas
         name=name,
         evaluations=tuple(m.evaluation for m in scored if m.evaluation is not None),
         curves=tuple(traces_of(rows[m.key], CURVE_POINTS) for m in scored if m.key in rows),
+        broken=sum(row.broken for m in scored for row in rows.get(m.key, ())),
         absent="" if scored else _why_absent(name, members, task),
     )
 

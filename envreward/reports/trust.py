@@ -75,6 +75,7 @@ def trust(data: ReportData) -> Trust | None:
     found = {name: _courses(data.arm(name)) for name in ARMS}
     components = component_rows(winner.traces) if winner.traces is not None else ()
     remarks = [*_summed_up(found["winner"]), *_component_remarks(components, judged=data.judged is not None)]
+    remarks += _broken(data.arm("winner"))
     if data.judged is not None:
         remarks += data.judged.own.remarks
     if data.call_s is not None:
@@ -89,6 +90,14 @@ def trust(data: ReportData) -> Trust | None:
         others=data.judged.others if data.judged is not None else (),
         basis=_basis(data, winner.learning),
     )
+
+
+def _broken(arm: Arm) -> list[Remark]:
+    """Return a doubt where policies drove the physics to what it cannot compute: rewards may pay for just that."""
+    if not arm.broken:
+        return []
+    episodes = "1 episode" if arm.broken == 1 else f"{arm.broken:,} episodes"
+    return [Remark("doubt", f"The simulation broke in {episodes} of its trainings, which then ended.")]
 
 
 def _courses(arm: Arm) -> list[Divergence]:

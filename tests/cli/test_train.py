@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,20 @@ def test_learned_reward(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     returns = [row["episode_return"] for row in rows if row["episode_return"] is not None]
     assert any(value != 0.0 for value in returns), "the program's own total, which is zero, is not what is paid"
+
+
+def test_broken_physics_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    """The summary says in how many episodes of which policy the physics broke, and nothing where they held."""
+    from envreward.training import metrics
+
+    read = metrics.read_rows
+    monkeypatch.setattr(metrics, "read_rows", lambda out: [dataclasses.replace(row, broken=2) for row in read(out)])
+    arguments = ["train", "--env", "Hopper", "--steps", "512", "--out", str(tmp_path / "run"), *SMALL]
+    assert main(arguments) == 0
+    rows = len(read(tmp_path / "run"))
+    assert f"the physics broke in {2 * rows:,} of its episodes" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert main(arguments) == 0 and "physics broke" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,8 @@ def compare(store: StudyStore, winners: list[float], sparse: list[float]) -> Non
     store.record_evaluation(score(k, 100 + s, f) for k, s, f in zip(keys, seeds, [*winners, *sparse], strict=True))
     folder = store.folder / "trainings" / "final-0"
     folder.mkdir(parents=True)
-    lines = [json.dumps(dataclasses.asdict(row(k, s, f))) for k in keys for s, f in ((500, None), (1000, 5.0))]
+    rows = [row(k, s, f) for k in keys for s, f in ((500, None), (1000, 5.0))]
+    lines = [json.dumps(dataclasses.asdict(dataclasses.replace(r, broken=int(r.key == "c001-r1")))) for r in rows]
     (folder / "metrics.jsonl").write_text("\n".join(lines) + '\n{"torn')
 
 
@@ -132,6 +133,7 @@ def test_a_finished_study_comes_out_whole(run: Callable[..., Path]) -> None:
     assert winner.fitness == [7.0, 9.0, 8.5] and sparse.fitness == [1.0, 2.0, 3.0]
     assert [c.steps for c in winner.curves] == [(500, 1000)] * 3
     assert winner.curves[0].fitness == (None, 5.0)
+    assert winner.broken == 2 and data.arm("sparse").broken == 0
     assert data.winner is not None and data.winner.source == "def compute_reward(): ..."
     assert data.candidates[0].status is Status.REJECTED and "Fix: yes" in data.candidates[0].reason
     assert data.spent is not None and data.spent.trainings == 4  # the reused baselines cost nothing

@@ -94,6 +94,16 @@ def test_a_hacked_winner_is_distrusted(report_data: ReportData, change: Change) 
     assert section.cells[1:3] == ["distrust", "The designed reward: do not trust it."]
 
 
+def test_broken_physics_are_a_doubt(report_data: ReportData, change: Change) -> None:
+    """Trainings of the designed reward in which the simulation broke are told, with how often; others' are not."""
+    for broken, words in ((0, None), (1, "broke in 1 episode of"), (1200, "broke in 1,200 episodes of")):
+        arms = tuple(dataclasses.replace(a, broken=broken if a.name == "winner" else 7) for a in report_data.arms)
+        found = trust(change(arms=arms))
+        assert found is not None
+        said = " ".join(found.verdict.sentences)
+        assert words in said if words else "broke in" not in said
+
+
 def test_without_curves_there_is_too_little_evidence(change: Change) -> None:
     """No trainings on fresh seeds: no verdict is made up."""
     found = trust(change(arms=(), candidates=change().candidates))
