@@ -7,7 +7,7 @@ Each search is an ordinary study with the recording in ``benchmarks/recordings``
 for. Its cost is the processor time of all its processes, the sandboxed ones and the final comparison (winner, expert
 and sparse reward, one fresh seed each) included, in core-hours. Part of that does not depend on how long policies are
 trained (starting processes, verifying programs, scoring policies), the rest grows with the steps. So a search is run
-with two small numbers of steps per training, and the line through both gives what a million cost.
+with two small numbers of steps per training, and the line through them over the steps taken gives what a million cost.
 
 BIRD (2026) reports 3 to 6 hours on 8 cores for a search of this size with Stable-Baselines3: 24 to 48 core-hours, on
 its own machine. What Stable-Baselines3 takes for as many steps on this one, with its own defaults and the official
@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def search(env: str, racing: bool, steps: int, settings: Settings) -> dict[str, 
     folder = settings.runs / f"{env}-{'racing' if racing else 'all'}-{steps}"
     with StudyStore.create(folder, config, versions()) as store, CpuTime() as cpu:
         result = Study(store, assemble(config, store.spent())).run()
-        candidates = store.candidates()
+        candidates, env_steps = store.candidates(), store.spent().env_steps
     statuses: dict[str, int] = {}
     for candidate in candidates:
         statuses[candidate.status.value] = statuses.get(candidate.status.value, 0) + 1
@@ -92,6 +93,7 @@ def search(env: str, racing: bool, steps: int, settings: Settings) -> dict[str, 
         "env": env,
         "racing": "yes" if racing else "no",
         "steps": steps,
+        "env_steps": env_steps,
         "core_s": cpu.seconds,
         "statuses": statuses,
         "winner": None if result.winner is None else {"id": result.winner.id, "fitness": result.winner.fitness},
@@ -99,16 +101,21 @@ def search(env: str, racing: bool, steps: int, settings: Settings) -> dict[str, 
     }
 
 
-def published_core_hours(searches: list[dict[str, Any]]) -> tuple[float, float]:
+def published_core_hours(searches: list[dict[str, Any]], racing: str) -> tuple[float, float]:
     """Return what a search of published size costs, and the part of it that does not grow with the steps, core-hours.
 
+    The line goes through all searches of an environment over the environment steps that they took, since a step costs
+    the same whether there is racing or not: a line through the two racing searches alone could promise more than racing
+    saves steps.
+
     Args:
-        searches: The measured ones of one environment, with one or more different numbers of steps. From a single one
-            all is taken to grow.
+        searches: The measured ones of one environment. From a single one all is taken to grow.
+        racing: Whether the search is one with racing, ``yes`` or ``no``.
     """
-    steps, core_s = ([float(s[name]) for s in searches] for name in ("steps", "core_s"))
+    steps, core_s = ([float(s[name]) for s in searches] for name in ("env_steps", "core_s"))
     slope, fixed = (core_s[0] / steps[0], 0.0) if len(steps) == 1 else np.polyfit(steps, core_s, 1)
-    return (fixed + slope * PUBLISHED_STEPS) / 3600.0, fixed / 3600.0
+    taken = statistics.fmean(s["env_steps"] / s["steps"] for s in searches if s["racing"] == racing)
+    return (fixed + slope * taken * PUBLISHED_STEPS) / 3600.0, fixed / 3600.0
 
 
 def table(found: dict[str, Any]) -> tuple[str, bool]:
@@ -129,7 +136,7 @@ def table(found: dict[str, Any]) -> tuple[str, bool]:
     trainings = found["samples"] * found["iterations"] + 3  # and winner, expert and sparse at the end
     all_met = True
     for env, racing in dict.fromkeys((s["env"], s["racing"]) for s in found["searches"]):
-        hours, fixed = published_core_hours([s for s in found["searches"] if (s["env"], s["racing"]) == (env, racing)])
+        hours, fixed = published_core_hours([s for s in found["searches"] if s["env"] == env], racing)
         peers = {n: trainings * PUBLISHED_STEPS / rate / 3600.0 for n, rate in found["sb3"][env].items()}
         met = hours <= BARS[racing]
         all_met &= met
@@ -139,14 +146,15 @@ def table(found: dict[str, Any]) -> tuple[str, bool]:
             f"{BARS[racing]} {'met' if met else 'missed'} |"
         )
     measured = ", ".join(
-        f"{s['env']}{' racing' if s['racing'] == 'yes' else ''} {s['steps']:,}: {s['core_s']:,.0f}"
+        f"{s['env']}{' racing' if s['racing'] == 'yes' else ''} {s['env_steps']:,}: {s['core_s']:,.0f} "
+        f"(load {s['load']:.1f} at its start)"
         for s in found["searches"]
     )
     lines += [
         "",
         "Core-hours: processor time of all processes, the final comparison of winner, expert and sparse reward (one",
-        "seed each) included, on the line through searches with fewer steps per training. Measured, with steps per",
-        f"training and core-seconds: {measured}.",
+        "seed each) included, on the line through searches with fewer steps per training. Measured, with environment",
+        f"steps and core-seconds: {measured}.",
         "SB3 here: what its PPO and SAC take with their defaults, on one official environment, for as many trainings.",
         "BIRD: 3 to 6 hours on 8 cores of its own machine. Command: `python -m benchmarks.search_cost`",
         "",

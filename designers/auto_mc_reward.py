@@ -30,7 +30,8 @@ from .select import best_by, final_score, nearest_miss
 from .signed import signed_program
 from .trajectories import failures, show
 
-_PASSED = re.compile(r"\bPASS(ED)?\b", re.IGNORECASE)
+_VERDICT = re.compile(r"[\W_]*(PASS(?:ED)?|REVISE)(?![^\W_])", re.IGNORECASE)
+"""The critic's first word, in bold or not; words after it decide nothing ("REVISE: it does not pass")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,24 +112,27 @@ class AutoMCReward:
         )
 
     def _reviewed(self, context: Context, messages: Sequence[Message], draft: Proposal, place: int) -> Proposal:
-        """Return a proposal that has been through the critic."""
-        proposal, sent_back = draft, 0
+        """Return a proposal that has been through the critic; its origin says so where the critic did not answer."""
+        proposal, sent_back, silent = draft, 0, ""
         for attempt in range(self.critic_rounds + 1):
             key = f"iteration-{context.iteration}/critic-{place}-{attempt}"
             source, error = _put_together(proposal.answer)
             if attempt == self.critic_rounds:
                 break
             objection = error or self._failure(context, source) or self._objection(context, proposal.answer, key)
+            if objection is None:
+                silent = ", critic did not answer"
             if not objection:
                 break
             text = render("auto_mc_revise", reason=objection)
             turn = [said(proposal.answer), Message(role="user", content=text)]
             answer = _ask(context, [*messages, *turn], f"{key}/revised", self.temperature)
             if answer is None:
+                silent = ", no revision came"
                 break
             sent_back += 1
             proposal = dataclasses.replace(proposal, answer=answer)
-        origin = draft.origin + (f", sent back {sent_back}x" if sent_back else "")
+        origin = draft.origin + (f", sent back {sent_back}x" if sent_back else "") + silent
         if not source:  # nothing to verify: the two functions could not even be put together
             return dataclasses.replace(proposal, origin=origin, filtered=error)
         return dataclasses.replace(proposal, origin=origin, source=source)
@@ -138,8 +142,11 @@ class AutoMCReward:
         verdict = workshop(context).verify({"program": source})["program"]
         return "" if verdict.status == "ok" else verdict.reason
 
-    def _objection(self, context: Context, answer: str, key: str) -> str:
-        """Return what the critic has against the functions of an answer; empty where it lets them pass."""
+    def _objection(self, context: Context, answer: str, key: str) -> str | None:
+        """Return what the critic has against the functions of an answer; ``None`` where it does not answer.
+
+        Empty where it lets them pass, which its first word says. Whatever begins otherwise is an objection as a whole.
+        """
         brief = context.brief
         text = render(
             "auto_mc_critic",
@@ -147,9 +154,13 @@ class AutoMCReward:
             fields=describe(brief.fields),
             source=signed_program(answer).partition("def compute_reward(")[0].strip(),
         )
-        said_so = _ask(context, [Message(role="user", content=text)], key, self.judge_temperature) or "PASS"
-        verdict, _, reason = said_so.strip().partition("\n")
-        return "" if _PASSED.search(verdict) else (reason.strip() or verdict.strip())
+        words = (_ask(context, [Message(role="user", content=text)], key, self.judge_temperature) or "").strip()
+        verdict = _VERDICT.match(words)
+        if not words:
+            return None
+        if verdict is None:
+            return words
+        return "" if verdict[1].upper() != "REVISE" else (words[verdict.end() :].lstrip("*_:.,; \t\n") or words)
 
     def _analysis(self, context: Context, parent: Candidate) -> str:
         """Return why the parent's policy fails, in the analyzer's words; empty where it never did."""

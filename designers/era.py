@@ -31,9 +31,10 @@ Rank = Literal["success", "fitness"]
 class Era:
     """The designer; its fields are its options.
 
-    Left out of ERA-S: what its hill-climb took over from its starting point and its comparison found no clear effect
-    of (a task cut into subtasks, a vision-language judge of each, a warm start from the best policy, a one-sentence
-    idea before each program).
+    The winner of a study is the candidate of highest fitness, though success ranks what the search goes on from: with
+    ``rank=success`` the two may differ. Left out of ERA-S: what its hill-climb took over from its starting point and
+    its comparison found no clear effect of (a task cut into subtasks, a vision-language judge of each, a warm start
+    from the best policy, a one-sentence idea before each program).
     """
 
     needs_llm: ClassVar[bool] = True

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from .population import Individual, shares
 from .prior import magnitude, typical
-from .terms import Genome, Term
+from .terms import Genome, Readout, Term, is_gap
 from .variation import (
     MAX_TERMS,
     Vocabulary,
@@ -100,7 +100,11 @@ def _toggle_companion(parent: Individual, genome: Genome, vocabulary: Vocabulary
 
 
 def _reread(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: random.Random) -> Variant:
-    """Let a term read something else of the same unit: another entry, the norm, or a field of the same role."""
+    """Let a term read something else of the same unit: another entry, the norm, a field of the same role.
+
+    Distances between places stand for each other, however they are read. More of an entry may be what is wanted; of a
+    distance it is mostly less, so a term that comes to read one pays against it (see `Vocabulary.raised`).
+    """
     terms = genome.state_terms
     if not terms:
         return None
@@ -109,19 +113,19 @@ def _reread(parent: Individual, genome: Genome, vocabulary: Vocabulary, rng: ran
         return None
     old = vocabulary.fields[term.readout.field]
     options = {
-        readout: weight * vocabulary.appeal((readout, term.weight > 0))
+        readout: weight * vocabulary.appeal((readout, _weight_for(term, readout, vocabulary) > 0))
         for readout, weight in vocabulary.prior.weights.items()
-        if readout != term.readout
-        and (vocabulary.fields[readout.field].role, vocabulary.fields[readout.field].unit) == (old.role, old.unit)
+        if readout != term.readout and _alike(term.readout, readout, vocabulary)
     }
     if not options:
         return None
     readout = rng.choices([*options], [*options.values()])[0]
+    weight = _weight_for(term, readout, vocabulary)
     ratio = typical(readout, vocabulary.fields[readout.field]) / typical(term.readout, old)
     if term.form == "linear":
-        changed = replace(term, readout=readout, weight=term.weight / ratio)
+        changed = replace(term, readout=readout, weight=weight / ratio)
     else:
-        changed = replace(term, readout=readout, scale=term.scale * ratio, centre=term.centre * ratio)
+        changed = replace(term, readout=readout, weight=weight, scale=term.scale * ratio, centre=term.centre * ratio)
     return _swap(genome, term, changed), f"read {_name(changed, vocabulary)} for {_name(term, vocabulary)}"
 
 
@@ -189,6 +193,33 @@ _OPERATORS: Mapping[_Operator, float] = {
     _rescale: 1.0,
     _flip: 1.0,
 }
+
+
+def _alike(first: Readout, second: Readout, vocabulary: Vocabulary) -> bool:
+    """Whether two read-outs have the same unit, and are of the same role or both say how far places are apart."""
+    one, other = (vocabulary.fields[readout.field] for readout in (first, second))
+    apart = is_gap(first, one) and is_gap(second, other)
+    return one.unit == other.unit and (one.role == other.role or apart)
+
+
+def _weight_for(term: Term, readout: Readout, vocabulary: Vocabulary) -> float:
+    """Return the weight with which ``term`` is to read ``readout`` instead.
+
+    It is the term's own, but where a distance between places comes in, or one that should grow for one that should
+    shrink. A form that holds a value (``near``, ``within``) keeps its weight: it does not pay for more.
+    """
+    assert term.readout is not None
+    before, after = (_wanted(r, vocabulary) for r in (term.readout, readout))
+    if after == 0 or term.form in ("near", "within"):
+        return term.weight
+    return term.weight * before * after if before else abs(term.weight) * after
+
+
+def _wanted(readout: Readout, vocabulary: Vocabulary) -> int:
+    """Return the sign that a distance between places mostly has in a reward; 0 for other read-outs."""
+    if not is_gap(readout, vocabulary.fields[readout.field]):
+        return 0
+    return 1 if vocabulary.raised(readout) > 0.5 else -1
 
 
 def _pick(terms: Sequence[Term], vocabulary: Vocabulary, rng: random.Random) -> Term:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from envreward.fields import Field, Role, public_fields
 from envreward.studies.designer import Brief
 
-from .terms import Readout, Term, distances, readouts
+from .terms import Readout, Term, distances, ends, readouts, things
 
 ROLE_WEIGHT: Mapping[Role, float] = {
     "position": 2.0,
+    "offset": 1.0,
     "orientation": 1.5,
     "angle": 1.0,
     "velocity": 3.0,
@@ -29,7 +30,8 @@ ROLE_WEIGHT: Mapping[Role, float] = {
     "action": 0.0,
     "other": 1.0,
 }
-"""How often a goal is about each kind of quantity, before the words are looked at. Actions are never a goal."""
+"""How often a goal is about each kind of quantity, before the words are looked at. Actions are never a goal; an offset
+mostly is by its length, which counts as a distance."""
 
 TYPICAL: Mapping[str, float] = {
     "m": 0.5,
@@ -90,9 +92,11 @@ class Prior:
                 weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * score)
                 if score > 0:
                     mentioned.add(readout)
-        between = distances(brief.fields)
-        for readout in between:
-            weight = ROLE_WEIGHT["distance"] / math.sqrt(len(between))
+        between = Counter(_between(readout, brief.fields) for readout in distances(brief.fields))
+        for readout in distances(brief.fields):
+            # As with entries: shared among the pairs of things, and of a pair among the points that stand for them.
+            share = 1.0 / math.sqrt(len(between)) / between[_between(readout, brief.fields)]
+            weight = ROLE_WEIGHT["distance"] * share
             weights[readout] = weight * (1.0 + (WORD_GAIN - 1.0) * overlap.get(readout, 0.0))
         return cls({r: w for r, w in weights.items() if w > 0}, frozenset(mentioned))
 
@@ -128,12 +132,17 @@ def _overlap(brief: Brief) -> dict[Readout, float]:
         for text in [by_field[name] | words(" ".join(field.names[i] for i in readout.index[-1:] if field.names))]
     }
     for readout in distances(brief.fields):  # a goal is about both of its ends
-        texts = (by_field[readout.field], by_field[readout.other])
+        texts = [by_field[name] for name in ends(readout, brief.fields) or (readout.field,)]
         scores[readout] = sum(
             math.log(1 + len(by_field) / max(1, frequency[word])) for text in texts for word in goal & text
         )
     largest = max(scores.values(), default=0.0)
     return {readout: score / largest for readout, score in scores.items()} if largest > 0 else {}
+
+
+def _between(readout: Readout, fields: Mapping[str, Field]) -> frozenset[str]:
+    """Return the two things that a distance is between; of an offset that does not say, the offset itself."""
+    return things(readout, fields) or frozenset((readout.field,))
 
 
 def words(text: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from envreward.fields import PREV, Field
 
-from .terms import Form, Genome, Readout, Term, distances, number, readouts
+from .terms import Form, Genome, Readout, Term, number, pairs, readouts
 
 
 def render(genome: Genome, fields: Mapping[str, Field], title: str) -> str:
@@ -67,7 +67,7 @@ def parse(source: str, fields: Mapping[str, Field]) -> Genome | None:
         return None
     read = {argument.arg.removeprefix(PREV) for argument in function.args.args} & fields.keys()
     own = [r for name in read for r in readouts(name, fields[name])]
-    own += distances({name: field for name, field in fields.items() if name in read})
+    own += pairs({name: field for name, field in fields.items() if name in read})
     known = {_canonical(r.expression(fields[r.field])): r for r in own}
     terms: dict[str, Term] = {}
     total = ""

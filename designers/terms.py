@@ -30,8 +30,10 @@ Form: TypeAlias = Literal["linear", "tanh", "near", "square", "above", "within",
 MAX_ENTRIES = 64
 """Entries of a larger field are not read one by one, only as norm and energy."""
 
-_MOVING: frozenset[Role] = frozenset({"position", "orientation", "angle", "distance"})
+_MOVING: frozenset[Role] = frozenset({"position", "offset", "orientation", "angle", "distance"})
 """Roles whose change over one step is worth reading; the others are rates already, or jump."""
+
+_AXES = frozenset("xyz")
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,85 @@ def readouts(name: str, field: Field) -> list[Readout]:
 
 
 def distances(fields: Mapping[str, Field]) -> list[Readout]:
-    """Return the distances between two public positions of the same unit, frame and shape, of which one can move."""
-    places = {
-        name: field
-        for name, field in public_fields(fields).items()
-        if field.role == "position" and field.dtype == "float32" and len(field.shape) == 1 and field.shape[0] in (2, 3)
-    }
+    """Return what can be wanted of two places: to be near each other, or not. Lengths of offsets, and `pairs`.
+
+    Left out are pairs of points of the same thing, places where something else than the other one began, and pairs
+    whose distance is the length of an offset already.
+    """
+    offsets = {n: field for n, field in public_fields(fields).items() if is_offset(field) and not field.fixed}
+    measured = {frozenset(field.between) for field in offsets.values() if field.between}
+    return [Readout(name, "norm") for name in offsets] + [
+        pair
+        for pair in pairs(fields)
+        if {pair.field, pair.other} not in measured
+        and len(things(pair, fields)) == 2
+        and (is_departure(pair, fields) or not any(fields[name].start_of for name in ends(pair, fields)))
+    ]
+
+
+def pairs(fields: Mapping[str, Field]) -> list[Readout]:
+    """Return the distances between two public positions of the same unit, frame and axes, of which one can move."""
+    places = {name: field for name, field in public_fields(fields).items() if is_place(field)}
     return [
         Readout(a, "apart", other=b)
         for a, b in combinations(places, 2)
-        if (places[a].unit, places[a].frame, places[a].shape) == (places[b].unit, places[b].frame, places[b].shape)
-        and not (places[a].fixed and places[b].fixed)
+        if _measure(places[a]) == _measure(places[b]) and not (places[a].fixed and places[b].fixed)
     ]
+
+
+def is_place(field: Field) -> bool:
+    """Whether a field is one point in the plane or in space: a height is none, nor are the heights of two feet."""
+    return field.role == "position" and _has_axes(field)
+
+
+def is_offset(field: Field) -> bool:
+    """Whether a field leads from one place to another, in the plane or in space."""
+    return field.role == "offset" and _has_axes(field)
+
+
+def is_gap(readout: Readout, field: Field) -> bool:
+    """Whether a read-out says how far two places are apart (or the square of that), so that less of it is closer."""
+    return readout.kind == "apart" or (readout.kind in ("norm", "energy") and is_offset(field))
+
+
+def ends(readout: Readout, fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """Return the names of the two places whose distance a read-out is; none where it is not that of two fields."""
+    if readout.kind == "apart":
+        return readout.field, readout.other
+    between = fields[readout.field].between or ()
+    return between if is_gap(readout, fields[readout.field]) and {*between} <= fields.keys() else ()
+
+
+def things(readout: Readout, fields: Mapping[str, Field]) -> frozenset[str]:
+    """Return what `ends` are points of: two points of one gripper are as good as one."""
+    return frozenset(thing(name, fields) for name in ends(readout, fields))
+
+
+def thing(name: str, fields: Mapping[str, Field]) -> str:
+    """Return what the field ``name`` is a point of; it stands for itself where it does not say."""
+    return fields[name].part or name if name in fields else name
+
+
+def is_departure(readout: Readout, fields: Mapping[str, Field]) -> bool:
+    """Whether a read-out says how far something is from where it began."""
+    places = ends(readout, fields)
+    return any(
+        fields[a].start_of and thing(fields[a].start_of, fields) == thing(b, fields)
+        for a, b in zip(places, reversed(places), strict=True)
+    )
+
+
+def _has_axes(field: Field) -> bool:
+    """Whether a field is a vector along axes: unnamed, it has three entries."""
+    if field.dtype != "float32" or len(field.shape) != 1:
+        return False
+    named = set(field.names) <= _AXES and len(set(field.names)) == field.shape[0] >= 2
+    return named if field.names else field.shape[0] == 3
+
+
+def _measure(field: Field) -> tuple[object, ...]:
+    """Return what two positions have in common if one may be subtracted from the other."""
+    return field.unit, field.frame, field.names or ("x", "y", "z")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from envreward.fields import Field
 
 from .credit import Direction
 from .prior import Prior, magnitude, typical
-from .terms import Form, Genome, Readout, Term, readouts
+from .terms import Form, Genome, Readout, Term, ends, is_departure, is_gap, readouts, thing, things
 
 MAX_TERMS = 6
 """More terms than this cannot be told apart by a few dozen trainings, nor read at a glance."""
@@ -20,7 +20,7 @@ BONUS_CHANCE, EFFORT_CHANCE, SECOND_CHANCE = 0.6, 0.5, 0.5
 """How often a new reward gets a bonus for lasting, a penalty on effort, and a second goal."""
 
 APPROACH_CHANCE = 0.7
-"""How often a reward for bringing something to a fixed place also pays for something else that comes near it."""
+"""How often a reward for moving something, to a fixed place or from where it began, also pays for what nears it."""
 
 _MENTIONED_UP, _DISTANCE_UP, _APART_UP = 0.85, 0.35, 0.15
 _FORMS: Mapping[Form, float] = {"linear": 5, "tanh": 2, "near": 2, "above": 1, "square": 1, "within": 0.5}
@@ -42,18 +42,27 @@ class Vocabulary:
     def directions(self) -> dict[Direction, float]:
         """Return the weight of each (read-out, sign) as a goal.
 
-        Without experience a quantity that the instruction mentions is more often to be raised than lowered, a
-        distance more often to be lowered, and two places are mostly to be brought together; otherwise both signs count
-        the same.
+        The shares of the signs are those of `raised`.
         """
         weights: dict[Direction, float] = {}
         for readout, weight in self.prior.weights.items():
-            up = _MENTIONED_UP if readout in self.prior.mentioned else 0.5
-            up = _DISTANCE_UP if self.fields[readout.field].role == "distance" else up
-            up = _APART_UP if readout.kind == "apart" else up
+            up = self.raised(readout)
             for sign, share in ((True, up), (False, 1 - up)):
                 weights[readout, sign] = weight * share * self.appeal((readout, sign))
         return weights
+
+    def raised(self, readout: Readout) -> float:
+        """Return how often, without experience, more of a read-out is wanted rather than less, 0 to 1.
+
+        A quantity that the instruction mentions is more often to be raised than lowered, a distance more often to be
+        lowered; two places are mostly to be brought together, but for a thing and where it began. Otherwise both signs
+        count the same, as for the entries of an offset, of which neither more nor less is closer.
+        """
+        declared = self.fields[readout.field]
+        if is_gap(readout, declared):
+            return 1 - _APART_UP if is_departure(readout, self.fields) else _APART_UP
+        mentioned = _MENTIONED_UP if readout in self.prior.mentioned else 0.5
+        return {"distance": _DISTANCE_UP, "offset": 0.5}.get(declared.role, mentioned)
 
     def appeal(self, direction: Direction) -> float:
         """Return how much more often than its prior says a direction is to be drawn."""
@@ -125,28 +134,29 @@ def fresh(goal: Direction, vocabulary: Vocabulary, rng: random.Random, *, linear
     effort = effort_term(vocabulary.fields, rng)
     if effort is not None and rng.random() < EFFORT_CHANCE:
         terms.append(effort)
-    approach = _approach(goal[0], vocabulary, rng)
+    approach = _approach(goal, vocabulary, rng)
     second = vocabulary.draw(rng) if approach is None else approach
     if second[0] != goal[0] and rng.random() < (SECOND_CHANCE if approach is None else APPROACH_CHANCE):
         terms.append(goal_term(second, vocabulary, rng, weight=log_uniform(rng, 0.1, 1.0)))
     return Genome(tuple(terms)).normalised(vocabulary.fields)
 
 
-def _approach(goal: Readout, vocabulary: Vocabulary, rng: random.Random) -> Direction | None:
+def _approach(goal: Direction, vocabulary: Vocabulary, rng: random.Random) -> Direction | None:
     """Return a draw of what else could come near the thing that ``goal`` is to bring to a fixed place, if it is such.
 
-    What has to be moved is mostly moved by something that is not there yet.
+    What has to be moved is mostly moved by something that is not there yet; so is what has to leave where it began.
+    What is to be kept away from a place, or where it began, needs nothing near it.
     """
-    ends = (goal.field, goal.other) if goal.kind == "apart" else ()
-    moving = {name for name in ends if not vocabulary.fields[name].fixed}
-    if len(moving) != 1:
+    fields = vocabulary.fields
+    moving = [name for name in ends(goal[0], fields) if not fields[name].fixed]
+    if len(moving) != 1 or goal[1] != is_departure(goal[0], fields):
         return None
     options = {
         readout: weight * vocabulary.appeal((readout, False))
         for readout, weight in vocabulary.prior.weights.items()
-        if readout.kind == "apart"
-        and moving & {readout.field, readout.other}
-        and not any(vocabulary.fields[name].fixed for name in (readout.field, readout.other))
+        if readout.kind != "energy"  # the same as the norm
+        and thing(moving[0], fields) in things(readout, fields)
+        and not any(fields[name].fixed for name in ends(readout, fields))
     }
     return (rng.choices([*options], [*options.values()])[0], False) if options else None
 

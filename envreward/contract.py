@@ -35,6 +35,7 @@ from envreward.world_contract import check_hashes, check_oracle, check_tools
 _PRIVATE = {"success": "bool", "failure": "bool", "fitness": "float32"}
 _STEPS = 12
 _SHORT = 5  # steps per episode where a check wants episodes to end
+_SAME_M = 1e-4  # difference of two lengths that are the same but for rounding
 
 
 def check_declaration(env_id: str) -> None:
@@ -52,6 +53,9 @@ def check_declaration(env_id: str) -> None:
     assert len(public_fields(task.fields)) > 1, "a reward can read nothing but the action"
     for name, field in task.fields.items():
         _check_field(name, field)
+        for place in (*(field.between or ()), *filter(None, (field.start_of,))):
+            known = place in task.fields and task.fields[place].role == "position"
+            assert known, f"field {name}: {place} is no position"
     for reward in filter(None, (task.expert, task.sparse)):
         assert reward.doc, "a baseline's doc is empty: say where the formula comes from"
         for name in reward.parameters:
@@ -64,12 +68,19 @@ def _check_field(name: str, field: Field) -> None:
     assert field.doc.strip().endswith("."), f"field {name}: its doc is not a sentence"
     assert field.unit, f"field {name}: no unit; '1' is a number without one"
     assert field.read is not None, f"field {name}: cannot be read"
+    assert field.role == "position" or not field.part, f"field {name}: only a position is a point of a thing"
+    starts = field.role == "position" and field.fixed
+    assert starts or not field.start_of, f"field {name}: only a fixed position is where something began"
+    assert field.role == "offset" or not field.between, f"field {name}: only an offset leads from one place to another"
     if field.names:
         assert field.shape[-1:] == (len(field.names),), f"field {name}: {len(field.names)} names for {field.shape}"
 
 
 def check_fields(env_id: str) -> None:
-    """Every field has its declared shape and dtype and is finite, in an episode's first and every later step."""
+    """Every field has its declared shape and dtype and is finite, in an episode's first and every later step.
+
+    An offset is as long as the two places that it is said to lead from and to are apart.
+    """
     env = make_vector_env(env_id, 3, reward="none", max_episode_steps=_SHORT)
     names = [*env.task.fields, *(PREV + name for name in env.task.fields if name != "action")]
     env.request(names)
@@ -79,13 +90,22 @@ def check_fields(env_id: str) -> None:
         for name, value in transition.state.items():
             if isinstance(value, Tensor) and value.is_floating_point():
                 assert torch.isfinite(value).all(), f"field {name} is not finite"
+        for name, field in env.task.fields.items():
+            if field.between:
+                _check_offset(name, *(transition.state[n] for n in (name, *field.between)))
     env.close()
+
+
+def _check_offset(name: str, offset: Tensor, start: Tensor, end: Tensor) -> None:
+    error = (torch.linalg.vector_norm(offset, dim=-1) - torch.linalg.vector_norm(end - start, dim=-1)).abs().max()
+    assert float(error) < _SAME_M, f"{name} is {float(error):.3g} longer or shorter than its two places are apart"
 
 
 def check_previous(env_id: str) -> None:
     """A ``prev_`` field is the field's value one step earlier; in an episode's first step, that after the reset.
 
-    Fields that are said to be fixed do not change within an episode.
+    Fields that are said to be fixed do not change within an episode of random actions; for those of the reference
+    behaviours see `check_behaviours`.
     """
     env = make_vector_env(env_id, 3, reward="none", max_episode_steps=_SHORT)
     names = [name for name in env.task.fields if name != "action"]
@@ -96,7 +116,7 @@ def check_previous(env_id: str) -> None:
         for name, value in expected.items():
             assert _equal(transition.state[PREV + name], value), f"{PREV}{name} is not the value before the action"
             if env.task.fields[name].fixed:
-                assert _equal(transition.state[name], value), f"{name} is said to be fixed and has changed"
+                assert _unchanged(transition.state[name], value), f"{name} is said to be fixed and has changed"
         ended = transition.terminated | transition.truncated
         expected = {name: _copy(env._read(name)) for name in names}
         for name in names:  # where no episode ended, what is read now is what the step returned
@@ -195,7 +215,10 @@ def check_saving(env_id: str) -> None:
 
 
 def check_behaviours(env_id: str) -> None:
-    """The reference behaviours that should succeed do, and the others, doing nothing among them, do not."""
+    """The reference behaviours that should succeed do, and the others, doing nothing among them, do not.
+
+    Nothing that is said to be fixed changes while they do: see `play`.
+    """
     behaviours = make_task(env_id).behaviours
     assert any(b.succeeds for b in behaviours), "no reference behaviour succeeds"
     assert any(not b.succeeds for b in behaviours), "no reference behaviour fails"
@@ -250,7 +273,12 @@ def check_task(env_id: str) -> None:
 
 
 def play(env_id: str, behaviour: Behaviour, seed: int = 0) -> tuple[bool, float]:
-    """Run one episode of a behaviour; return whether the success test held at some step, and the best fitness."""
+    """Run one episode of a behaviour; return whether the success test held at some step, and the best fitness.
+
+    Raises:
+        AssertionError: A field that is said to be fixed changed. Random actions seldom move anything but the robot; a
+            behaviour that succeeds moves what the task is about.
+    """
     task = make_task(env_id)
     env: TaskVectorEnv
     if behaviour.poses is not None:
@@ -262,6 +290,7 @@ def play(env_id: str, behaviour: Behaviour, seed: int = 0) -> tuple[bool, float]
         env = make_vector_env(env_id, 1, reward="none", autoreset=False)
         steps = env.horizon
     env.reset(seed=seed)
+    fixed = {name: _copy(env._read(name)) for name, field in task.fields.items() if field.fixed}
     idle = torch.zeros((1, *(env.single_action_space.shape or ())), dtype=_action_dtype(env))
     success, best = False, -float("inf")
     for step in range(steps):
@@ -269,6 +298,9 @@ def play(env_id: str, behaviour: Behaviour, seed: int = 0) -> tuple[bool, float]
         transition = env.advance(action)
         success |= bool(transition.success[0])
         best = max(best, float(transition.fitness[0]))
+        for name, value in fixed.items():
+            same = _unchanged(env._read(name), value)
+            assert same, f"{name} is said to be fixed and has changed in step {step} of {behaviour.name!r}"
         if bool(transition.terminated[0] | transition.truncated[0]):
             break
     env.close()
@@ -338,6 +370,13 @@ def _rows(value: Any, mask: Tensor) -> Any:
     if isinstance(value, Tensor):
         return value[mask]
     return [entry for entry, keep in zip(value, mask.tolist(), strict=True) if keep]
+
+
+def _unchanged(value: Any, before: Any) -> bool:
+    """Return whether a value is what it was but for rounding, as of an orientation that the simulator normalises."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return torch.allclose(value, before, rtol=1e-6, atol=1e-6)
+    return _equal(value, before)
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -20,8 +20,20 @@ from envreward.errors import UnknownNameError
 
 DType: TypeAlias = Literal["float32", "bool", "int64", "str"]
 Role: TypeAlias = Literal[
-    "position", "orientation", "angle", "velocity", "angular_velocity", "force", "distance", "flag", "action", "other"
+    "position",
+    "offset",
+    "orientation",
+    "angle",
+    "velocity",
+    "angular_velocity",
+    "force",
+    "distance",
+    "flag",
+    "action",
+    "other",
 ]
+"""A ``position`` says where something is; an ``offset`` leads from one place to another, and its length is how far they
+are apart."""
 State: TypeAlias = Mapping[str, Any]
 """Field values by name: a tensor ``[N, *shape]``, or ``list[str]`` of length N for text fields."""
 
@@ -50,6 +62,13 @@ class Field:
     """What kind of quantity it is; used by designers that build rewards without a language model."""
     fixed: bool = False
     """Whether it stays as it is for a whole episode: where something was at its start, where it should go."""
+    part: str = ""
+    """Of a position: the thing that it is a point of, where other fields are points of the same thing. How far two of
+    them are apart is no goal: it is always the same, or has a field of its own as the opening of a gripper does."""
+    start_of: str = ""
+    """Of a fixed position: the name of the field of what was here, or about here, when the episode began."""
+    between: tuple[str, str] | None = None
+    """Of an offset: the names of the two positions that it leads from and to, where they are fields."""
     private: bool = False
     """Private fields serve success, fitness and the oracle. No reward program can read them."""
     read: Callable[[Any], Any] | None = None

@@ -215,6 +215,55 @@ def test_fidelity_auto_mc_reward(ask: Any, llm_server: Any, reply: Any) -> None:
     assert verdict.status == "ok" and verdict.components == ("sparse", "dense") and "0.0002" in proposal.answer
 
 
+@pytest.mark.parametrize(
+    ("words", "objection"),
+    [
+        ("PASS", ""),
+        ("**Pass.** The sparse part does not need to be revised.", ""),
+        ("\n__PASSED__\nFine.", ""),
+        ("REVISE: the dense part does not pass the check.", "the dense part does not pass the check."),
+        (
+            "**REVISE**\n- PASS is not deserved.\n- It pays for nothing.",
+            "- PASS is not deserved.\n- It pays for nothing.",
+        ),
+        ("REVISE", "REVISE"),
+        ("The dense part would pass if it paid.", "The dense part would pass if it paid."),
+        ("Passable.\nPASS", "Passable.\nPASS"),
+    ],
+)
+def test_auto_mc_reward_hears_the_first_word(ask: Any, llm_server: Any, reply: Any, words: str, objection: str) -> None:
+    """Only PASS as the first word lets functions pass; all else is sent back, in the critic's words."""
+    first, second = (SIGNED.format(scale=scale) for scale in (1e-4, 2e-4))
+    llm_server.script(reply.text(first), reply.text(words), reply.text(second), reply.text("PASS"))
+    proposal, _, _ = ask(AutoMCReward(critic_rounds=1))
+    said = requests(llm_server)
+    assert len(said) == (3 if objection else 2)
+    assert proposal.origin == ("sample 0, sent back 1x" if objection else "sample 0")
+    assert not objection or objection in said[2][-1]["content"]
+    assert "REVISE:" not in said[-1][-1]["content"]
+
+
+@pytest.mark.parametrize("silent", ["empty", "failed"])
+def test_auto_mc_reward_records_a_silent_critic(ask: Any, llm_server: Any, reply: Any, silent: str) -> None:
+    """Functions that the critic said nothing of stand, and the candidate's origin says that nobody reviewed them."""
+    answer = reply.text(" \n") if silent == "empty" else reply.error(429, retry_after="86400")
+    llm_server.script(reply.text(SIGNED.format(scale=1e-4)), answer)
+    proposal, _, _ = ask(AutoMCReward())
+    assert len(llm_server.requests) == 2 and not proposal.filtered
+    assert proposal.origin == "sample 0, critic did not answer"
+
+
+def test_auto_mc_reward_records_a_revision_that_did_not_come(ask: Any, llm_server: Any, reply: Any) -> None:
+    """Where the designer does not answer an objection, the functions objected to stand, and the origin says so."""
+    llm_server.script(
+        reply.text(SIGNED.format(scale=1e-4)),
+        reply.text("REVISE\nIt pays for nothing."),
+        reply.error(429, retry_after="86400"),
+    )
+    proposal, _, _ = ask(AutoMCReward())
+    assert proposal.origin == "sample 0, no revision came" and proposal.source
+
+
 def test_fidelity_auto_mc_reward_sends_back_three_times_at_most(ask: Any, llm_server: Any, reply: Any) -> None:
     """A critic that is never content stops nothing: after three rounds the last functions stand."""
 

@@ -12,7 +12,7 @@ from envreward.designers.mutation import mutate
 from envreward.designers.population import Individual
 from envreward.designers.prior import Prior
 from envreward.designers.programs import parse, render
-from envreward.designers.terms import Genome, Readout, Term
+from envreward.designers.terms import Form, Genome, Readout, Term
 from envreward.designers.variation import MAX_TERMS, Vocabulary
 from envreward.fields import Field
 from envreward.studies.designer import Brief
@@ -26,6 +26,8 @@ FIELDS = {
 }
 BRIEF = Brief(env_id="Toy", instruction="Qqq.", fields=FIELDS, horizon=100, fitness_doc="")
 VOCABULARY = Vocabulary(fields=FIELDS, prior=Prior.of(BRIEF))
+
+FORMS: tuple[Form, ...] = ("linear", "tanh", "above", "square")
 
 SPEED = Term(form="linear", readout=Readout("speed"), weight=1.0)
 POSE = Term(form="near", readout=Readout("joints", "entry", (0,)), weight=0.5, centre=0.3, scale=0.2)
@@ -77,6 +79,48 @@ def test_sign_and_readout_change_nothing_else() -> None:
     assert flipped and all(weights(c) == {"speed_linear": -1.0, "alive_bonus": 0.25} for c, _ in flipped)
     reread = children(Genome((SPEED, BONUS)), "read")
     assert reread and all(weights(c) == {"drift_linear": 1.0, "alive_bonus": 0.25} for c, _ in reread)
+
+
+PLACE = Field("A place.", shape=(3,), unit="m", frame="world", role="position")
+SCENE = {
+    "cup": PLACE,
+    "shelf": replace(PLACE, fixed=True),
+    "cup_init": replace(PLACE, fixed=True, start_of="cup"),
+    "hand": PLACE,
+    "reach": replace(PLACE, role="offset", between=("hand", "cup")),
+}
+
+
+def reread(readout: Readout, weight: float, form: Form = "linear") -> dict[Readout, set[bool]]:
+    """Return what a term on ``readout`` comes to read, and whether it then pays for more of it."""
+    vocabulary = Vocabulary(fields=SCENE, prior=Prior.of(replace(BRIEF, fields=SCENE)))
+    found: dict[Readout, set[bool]] = {}
+    for child, _ in children(Genome((Term(form=form, readout=readout, weight=weight),)), "read", None, vocabulary):
+        (term,) = child.terms
+        assert term.readout is not None
+        found.setdefault(term.readout, set()).add(term.weight > 0)
+    return found
+
+
+def test_what_comes_to_read_a_distance_pays_for_closeness() -> None:
+    """More of the cup's height becomes less of its distance from the shelf, and more of that from where it began."""
+    to_shelf, from_start = Readout("cup", "apart", other="shelf"), Readout("cup", "apart", other="cup_init")
+    height = Readout("cup", "entry", (2,))
+    for weight in (1.0, -1.0):
+        for form in FORMS:
+            found = reread(height, weight, form)
+            assert found[to_shelf] == {False} and found[from_start] == {True}
+            assert found[Readout("hand", "entry", (2,))] == {weight > 0}, "another entry keeps the sign"
+    assert reread(height, 1.0, "near")[to_shelf] == {True}, "to be held at a distance is not to be far"
+
+
+def test_distances_stand_for_each_other_and_keep_what_they_mean() -> None:
+    """A length of an offset is re-read as a distance of two fields and back; closer stays closer, farther farther."""
+    to_shelf, reach = Readout("cup", "apart", other="shelf"), Readout("reach", "norm")
+    from_start = Readout("cup", "apart", other="cup_init")
+    for weight in (1.0, -1.0):
+        assert reread(to_shelf, weight)[reach] == reread(reach, weight)[to_shelf] == {weight > 0}
+        assert reread(to_shelf, weight)[from_start] == reread(from_start, weight)[to_shelf] == {weight < 0}
 
 
 def test_a_sign_that_is_known_to_be_right_stays() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from envreward.designers.prior import Prior, typical, words
 from envreward.designers.terms import Readout
-from envreward.fields import Field
+from envreward.designers.variation import Vocabulary
+from envreward.fields import Field, public_fields
+from envreward.registry import make_task
 from envreward.studies.designer import Brief
 
 FIELDS = {
@@ -57,7 +59,7 @@ def test_distances_are_between_places_that_can_be_compared_and_of_which_one_move
         "shelf": replace(place, fixed=True),
         "table": replace(place, fixed=True),
         "seen": replace(place, frame="camera"),
-        "flat": replace(place, shape=(2,)),
+        "flat": replace(place, shape=(2,), names=("x", "y")),
         "secret": replace(place, private=True),
     }
     read = Prior.of(replace(BRIEF, fields=fields)).weights
@@ -74,6 +76,50 @@ def test_a_distance_weighs_most_where_the_instruction_names_both_ends() -> None:
     both = weights[Readout("cup", "apart", other="shelf")]
     assert both > weights[Readout("hand", "apart", other="cup")]
     assert both > weights[Readout("hand", "apart", other="shelf")]
+
+
+def test_points_of_one_thing_share_its_weight() -> None:
+    """Four points of a gripper make its way to the cup no more of a goal than one would, and no other less of one."""
+    place = Field("A place.", shape=(3,), unit="m", frame="world", role="position")
+    things = {"cup": place, "shelf": replace(place, fixed=True)}
+    several = {**things, **{f"point{i}": replace(place, part="gripper") for i in range(4)}}
+    one, four = (
+        Prior.of(replace(BRIEF, fields=fields, instruction="Qqq.")).weights
+        for fields in ({**things, "point0": several["point0"]}, several)
+    )
+    goal = Readout("cup", "apart", other="shelf")
+    assert four[goal] == one[goal]
+    assert sum(four[Readout("cup", "apart", other=f"point{i}")] for i in range(4)) == pytest.approx(
+        one[Readout("cup", "apart", other="point0")]
+    )
+
+
+def test_the_length_of_an_offset_is_a_distance_whose_ends_are_named() -> None:
+    """It weighs as much as the distance of the two places would, words included; its entries weigh less than it."""
+    place = Field("The hand.", shape=(3,), unit="m", frame="world", role="position")
+    fields = {"hand": place, "cup": replace(place, doc="The cup."), "shelf": replace(place, doc="Shelf.", fixed=True)}
+    brief = replace(BRIEF, fields=fields, instruction="Bring the cup to the shelf.")
+    way = replace(place, doc="Qqq.", role="offset", between=("cup", "shelf"))
+    told = Prior.of(replace(brief, fields={**fields, "way": way})).weights
+    assert Readout("cup", "apart", other="shelf") not in told
+    assert told[Readout("way", "norm")] == max(w for r, w in told.items() if r.kind in ("apart", "norm"))
+    assert told[Readout("way", "norm")] > 3 * told[Readout("way", "entry", (0,))]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "answers", "least"),
+    [
+        ("MetaWorld-drawer-open", [Readout("drawer_pos"), Readout("obj_pos", "apart", other="goal_pos")], 0.15),
+        ("ManiSkill-PickCube", [Readout("cube_to_goal", "norm")], 0.07),
+    ],
+)
+def test_what_solves_a_task_has_a_good_share(env_id: str, answers: list[Readout], least: float) -> None:
+    """Of all that could be paid for first, the few goals that solve it are not one in twenty but one in ten or so."""
+    task = make_task(env_id)
+    fields = public_fields(task.fields)
+    brief = replace(BRIEF, fields=fields, instruction=task.spec.instruction, fitness_doc=task.fitness_doc)
+    weights = Vocabulary(fields=fields, prior=Prior.of(brief)).directions()
+    assert sum(weights[answer, False] for answer in answers) / sum(weights.values()) > least
 
 
 def test_names_of_fields_do_not_matter_by_themselves() -> None:

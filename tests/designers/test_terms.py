@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from envreward.designers.programs import render
-from envreward.designers.terms import MAX_ENTRIES, Form, Genome, Readout, Term, readouts
-from envreward.fields import Field
+from envreward import registry
+from envreward.designers.programs import parse, render
+from envreward.designers.terms import (
+    MAX_ENTRIES,
+    Form,
+    Genome,
+    Readout,
+    Term,
+    distances,
+    ends,
+    is_departure,
+    is_gap,
+    readouts,
+)
+from envreward.fields import Field, public_fields
 from envreward.rewards.program import RewardProgram
 
 FIELDS = {
@@ -82,6 +95,79 @@ def test_readouts_of_a_field() -> None:
     assert kinds["touching"] == ["entry"] * 2
     assert kinds["count"] == ["entry"]
     assert kinds["note"] == []
+
+
+PLACE = Field("A place.", shape=(3,), unit="m", frame="world", role="position")
+
+
+def pairs_of(fields: dict[str, Field]) -> set[tuple[str, ...]]:
+    return {ends(readout, fields) or (readout.field,) for readout in distances(fields)}
+
+
+def test_only_points_in_space_or_in_the_plane_are_places() -> None:
+    """Two heights are no point, whatever their shape; neither is a vector along axes that are not told."""
+    feet = replace(PLACE, shape=(2,), names=("right", "left"))
+    flat = replace(PLACE, shape=(2,), names=("x", "y"))
+    others = {
+        "knees": feet,
+        "feet": feet,
+        "legs": replace(PLACE, names=("front", "left", "right")),
+        "arms": replace(PLACE, names=("front", "left", "right")),
+        "cart": replace(PLACE, shape=(2,)),
+        "pole": replace(PLACE, shape=(2,)),
+        "side": replace(flat, names=("x", "z")),
+    }
+    places = {"hand": PLACE, "cup": replace(PLACE, names=("x", "y", "z")), "car": flat, "door": flat}
+    assert pairs_of({**others, **places}) == {("hand", "cup"), ("car", "door")}
+
+
+def test_an_offset_is_a_distance_and_no_place() -> None:
+    """Its length says how far two places are apart, once: they are no pair besides, and it is none with any place."""
+    way = replace(PLACE, role="offset", between=("cup", "shelf"))
+    fields = {"hand": PLACE, "cup": PLACE, "shelf": replace(PLACE, fixed=True), "way": way}
+    fields["wind"] = replace(PLACE, role="offset")
+    found = distances(fields)
+    assert [r for r in found if r.kind == "norm"] == [Readout("way", "norm"), Readout("wind", "norm")]
+    assert pairs_of(fields) == {("cup", "shelf"), ("wind",), ("hand", "cup"), ("hand", "shelf")}
+    assert is_gap(Readout("way", "norm"), way) and not is_gap(Readout("way", "entry", (0,)), way)
+    assert not is_gap(Readout("hand", "norm"), PLACE)
+
+
+def test_points_of_one_thing_and_strange_starts_are_no_pairs() -> None:
+    """Hand and finger move together; where the cup began matters to the cup alone, as a place to leave."""
+    fields = {
+        "hand": replace(PLACE, part="gripper"),
+        "finger": replace(PLACE, part="gripper"),
+        "cup": PLACE,
+        "hand_init": replace(PLACE, fixed=True, start_of="hand"),
+        "cup_init": replace(PLACE, fixed=True, start_of="cup"),
+    }
+    left = {("hand", "cup"), ("finger", "cup"), ("hand", "hand_init"), ("finger", "hand_init"), ("cup", "cup_init")}
+    assert pairs_of(fields) == left
+    departures = {ends(readout, fields) for readout in distances(fields) if is_departure(readout, fields)}
+    assert departures == {("hand", "hand_init"), ("finger", "hand_init"), ("cup", "cup_init")}
+
+
+def test_a_pair_that_is_no_goal_is_still_understood() -> None:
+    """A program by hand that pays for the distance of two points of one thing is a genome as any other."""
+    fields = {"hand": replace(PLACE, part="gripper"), "finger": replace(PLACE, part="gripper")}
+    genome = Genome((Term(form="linear", readout=Readout("hand", "apart", other="finger"), weight=1.0),))
+    assert parse(render(genome, fields, "Open."), fields) == genome
+
+
+@pytest.mark.parametrize("env_id", registry.task_specs())
+def test_every_distance_of_every_task_is_between_two_places(env_id: str) -> None:
+    """Both ends are declared points along the same axes, of two things, of which one moves."""
+    fields = public_fields(registry.make_task(env_id).fields)
+    for readout in distances(fields):
+        both = ends(readout, fields)
+        assert len(both) == 2, f"{readout.field} does not say which two places it is between"
+        one, other = (fields[name] for name in both)
+        for name, place in zip(both, (one, other), strict=True):
+            axes = place.names or ("x", "y", "z")
+            assert place.role == "position" and place.shape == (len(axes),) and set(axes) <= set("xyz"), name
+        assert one.shape == other.shape and one.frame == other.frame and not (one.fixed and other.fixed), both
+        assert not one.part or one.part != other.part, both
 
 
 def test_large_fields_are_read_as_a_whole_only() -> None:

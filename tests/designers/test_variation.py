@@ -102,6 +102,60 @@ def test_what_is_to_be_brought_somewhere_is_mostly_approached_too() -> None:
     assert weights[approach, False] > weights[approach, True]
 
 
+PLACE = Field("A place.", shape=(3,), unit="m", frame="world", role="position")
+
+
+def vocabulary_of(fields: dict[str, Field]) -> Vocabulary:
+    return Vocabulary(fields=fields, prior=Prior.of(replace(BRIEF, fields=fields)))
+
+
+def share_approached(goal: tuple[Readout, bool], approach: Readout, vocabulary: Vocabulary) -> float:
+    made = [fresh(goal, vocabulary, random.Random(i)) for i in range(200)]
+    return sum(any(t.readout == approach and t.weight < 0 for t in g.terms) for g in made) / len(made)
+
+
+def test_what_is_to_be_kept_from_a_place_is_not_approached() -> None:
+    """Paying for the cup's distance from the shelf draws any second goal, and no more of the hand's way to the cup."""
+    vocabulary = vocabulary_of({"hand": PLACE, "cup": PLACE, "shelf": replace(PLACE, fixed=True)})
+    goal, approach = Readout("cup", "apart", other="shelf"), Readout("hand", "apart", other="cup")
+    assert share_approached((goal, False), approach, vocabulary) > 0.6
+    assert share_approached((goal, True), approach, vocabulary) < 0.2
+
+
+def test_what_is_to_be_brought_somewhere_by_an_offset_is_approached_too() -> None:
+    """The length of the way from the cup to the shelf counts as their distance; any point of the cup is neared."""
+    way = replace(PLACE, role="offset", between=("cup", "shelf"))
+    ear = replace(PLACE, part="cup")
+    fields = {"hand": PLACE, "cup": ear, "ear": ear, "shelf": replace(PLACE, fixed=True), "way": way}
+    vocabulary = vocabulary_of(fields)
+    near = [
+        share_approached((Readout("way", "norm"), False), Readout("hand", "apart", other=n), vocabulary)
+        for n in ("cup", "ear")
+    ]
+    assert all(share > 0.2 for share in near) and 0.6 < sum(near) < 0.8
+
+
+def test_a_thing_rather_leaves_where_it_began() -> None:
+    """Its distance from there is mostly to grow, and then something else comes near it."""
+    fields = {"hand": PLACE, "cup": PLACE, "cup_init": replace(PLACE, fixed=True, start_of="cup")}
+    vocabulary = vocabulary_of(fields)
+    goal, approach = Readout("cup", "apart", other="cup_init"), Readout("hand", "apart", other="cup")
+    weights = vocabulary.directions()
+    assert weights[goal, True] > 3 * weights[goal, False]
+    assert share_approached((goal, True), approach, vocabulary) > 0.6
+    assert share_approached((goal, False), approach, vocabulary) < 0.3
+
+
+def test_lengths_of_offsets_are_rather_closed_and_their_entries_go_either_way() -> None:
+    """Though the instruction mentions it, more of an entry of a way is no nearer than less of it."""
+    way = replace(PLACE, role="offset", doc="The way.")
+    brief = replace(BRIEF, fields={"way": way}, instruction="Go all the way.")
+    weights = Vocabulary(fields=brief.fields, prior=Prior.of(brief)).directions()
+    assert all(weights[Readout("way", k), False] > 3 * weights[Readout("way", k), True] for k in ("norm", "energy"))
+    entry = Readout("way", "entry", (0,))
+    assert weights[entry, False] == weights[entry, True]
+
+
 def test_terms_have_the_magnitude_asked_for() -> None:
     """A linear term pays its magnitude where the read-out has the typical size of its unit: 3 rad/s here."""
     spin = Readout("spin")

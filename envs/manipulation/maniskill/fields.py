@@ -7,7 +7,7 @@ stands at the far side of the table and faces -y.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,23 +15,26 @@ from envreward.fields import Field
 
 Read = Callable[[Any], Any]
 
+_XYZ = ("x", "y", "z")
 _JOINTS = tuple(f"joint{i}" for i in range(1, 8))
 
 
-def position(doc: str, read: Read) -> Field:
+def position(doc: str, read: Read, *, part: str = "", fixed: bool = False) -> Field:
     """Return the field of a position in the world, m."""
-    return Field(doc, shape=(3,), unit="m", frame="world", names=("x", "y", "z"), role="position", read=read)
+    return Field(
+        doc, shape=(3,), unit="m", frame="world", names=_XYZ, role="position", part=part, fixed=fixed, read=read
+    )
 
 
-def offset(doc: str, read: Read, *, frame: str = "world") -> Field:
-    """Return the field of the vector from one point to another, m."""
-    return Field(doc, shape=(3,), unit="m", frame=frame, names=("x", "y", "z"), role="position", read=read)
+def offset(doc: str, read: Read, between: tuple[str, str], *, frame: str = "world") -> Field:
+    """Return the field of the vector from one place to another, m, given the names of their fields."""
+    return Field(doc, shape=(3,), unit="m", frame=frame, names=_XYZ, role="offset", between=between, read=read)
 
 
-def quaternion(doc: str, read: Read) -> Field:
+def quaternion(doc: str, read: Read, *, fixed: bool = False) -> Field:
     """Return the field of an orientation."""
-    names = ("w", "x", "y", "z")
-    return Field(f"{doc}; a unit quaternion.", shape=(4,), frame="world", names=names, role="orientation", read=read)
+    doc, names = f"{doc}; a unit quaternion.", ("w", "x", "y", "z")
+    return Field(doc, shape=(4,), frame="world", names=names, role="orientation", fixed=fixed, read=read)
 
 
 def flag(doc: str, read: Read, *, private: bool = False) -> Field:
@@ -39,28 +42,29 @@ def flag(doc: str, read: Read, *, private: bool = False) -> Field:
     return Field(doc, dtype="bool", role="flag", private=private, read=read)
 
 
-def length(doc: str, read: Read) -> Field:
+def length(doc: str, read: Read, *, fixed: bool = False) -> Field:
     """Return the field of a length, m."""
-    return Field(doc, unit="m", role="distance", read=read)
+    return Field(doc, unit="m", role="distance", fixed=fixed, read=read)
 
 
-def body(name: str, what: str, find: Read) -> dict[str, Field]:
+def body(name: str, what: str, find: Read, *, part: str = "") -> dict[str, Field]:
     """Return the fields of the pose and the velocities of a rigid body.
 
     Args:
         name: Prefix of the fields' names.
         what: What it is, for the docs.
         find: Maps the worlds' view to the body.
+        part: Its name, where other fields are points of it, too.
     """
     return {
-        f"{name}_pos": position(f"Centre of {what}.", lambda w: find(w.view).pose.p),
+        f"{name}_pos": position(f"Centre of {what}.", lambda w: find(w.view).pose.p, part=part),
         f"{name}_quat": quaternion(f"Orientation of {what}", lambda w: find(w.view).pose.q),
         f"{name}_vel": Field(
             f"Velocity of the centre of {what}.",
             shape=(3,),
             unit="m/s",
             frame="world",
-            names=("x", "y", "z"),
+            names=_XYZ,
             role="velocity",
             read=lambda w: find(w.view).linear_velocity,
         ),
@@ -69,21 +73,38 @@ def body(name: str, what: str, find: Read) -> dict[str, Field]:
             shape=(3,),
             unit="rad/s",
             frame="world",
-            names=("x", "y", "z"),
+            names=_XYZ,
             role="angular_velocity",
             read=lambda w: find(w.view).angular_velocity,
         ),
     }
 
 
-def between(first: str, second: str, start: Read, end: Read) -> Field:
-    """Return the field of the vector between two bodies' or sites' centres, each found by the worlds' view."""
-    return offset(f"From {first} to {second}.", lambda w: end(w.view).pose.p - start(w.view).pose.p)
+class Place(NamedTuple):
+    """A body or site whose centre is a field."""
+
+    what: str
+    """What it is, for the docs."""
+    field: str
+    """Name of the field of its position."""
+    find: Read
+    """Maps the worlds' view to it."""
+
+
+def between(start: Place, end: Place) -> Field:
+    """Return the field of the vector from one place to another."""
+    return offset(
+        f"From {start.what} to {end.what}.",
+        lambda w: end.find(w.view).pose.p - start.find(w.view).pose.p,
+        (start.field, end.field),
+    )
 
 
 def _tcp(view: Any) -> Any:
     return view.agent.tcp
 
+
+TCP = Place("the tool centre point", "tcp_pos", _tcp)
 
 ROBOT_FIELDS: Mapping[str, Field] = {
     "tcp_pos": position("Tool centre point: midway between the fingertips.", lambda w: _tcp(w.view).pose.p),

@@ -20,6 +20,8 @@ from . import behaviours
 from .base import OfficialTask
 from .fields import (
     ROBOT_FIELDS,
+    TCP,
+    Place,
     between,
     body,
     flag,
@@ -54,9 +56,11 @@ class PickCube(ManiSkillTask):
     fields: Mapping[str, Field] = {
         **ROBOT_FIELDS,
         **body("cube", "the cube (edges of 0.04 m)", lambda v: v.cube),
-        "goal_pos": position("Where the cube's centre shall be.", lambda w: w.view.goal_site.pose.p),
-        "tcp_to_cube": between("the tool centre point", "the cube", lambda v: v.agent.tcp, lambda v: v.cube),
-        "cube_to_goal": between("the cube", "the goal", lambda v: v.cube, lambda v: v.goal_site),
+        "goal_pos": position("Where the cube's centre shall be.", lambda w: w.view.goal_site.pose.p, fixed=True),
+        "tcp_to_cube": between(TCP, Place("the cube", "cube_pos", lambda v: v.cube)),
+        "cube_to_goal": between(
+            Place("the cube", "cube_pos", lambda v: v.cube), Place("the goal", "goal_pos", lambda v: v.goal_site)
+        ),
         "grasped": flag("Whether both fingers press on the cube.", lambda w: w.info["is_grasped"]),
         **outcome_fields(max_reward),
     }
@@ -64,6 +68,9 @@ class PickCube(ManiSkillTask):
         "At some step the cube's centre is within 0.025 m of the goal and no arm joint turns faster than 0.2 rad/s."
     )
     behaviours: tuple[Behaviour, ...] = (behaviours.PICK, behaviours.NULL)
+
+
+_REGION = Place("the goal", "goal_pos", lambda v: v.goal_region)
 
 
 class _MoveCube(ManiSkillTask):
@@ -75,10 +82,12 @@ class _MoveCube(ManiSkillTask):
         **ROBOT_FIELDS,
         **body("cube", "the cube (edges of 0.04 m)", lambda v: v.obj),
         "goal_pos": position(
-            "Centre of the goal region, a disc of radius 0.1 m on the table.", lambda w: w.view.goal_region.pose.p
+            "Centre of the goal region, a disc of radius 0.1 m on the table.",
+            lambda w: w.view.goal_region.pose.p,
+            fixed=True,
         ),
-        "tcp_to_cube": between("the tool centre point", "the cube", lambda v: v.agent.tcp, lambda v: v.obj),
-        "cube_to_goal": between("the cube", "the goal", lambda v: v.obj, lambda v: v.goal_region),
+        "tcp_to_cube": between(TCP, Place("the cube", "cube_pos", lambda v: v.obj)),
+        "cube_to_goal": between(Place("the cube", "cube_pos", lambda v: v.obj), _REGION),
     }
 
 
@@ -114,8 +123,11 @@ class StackCube(ManiSkillTask):
         **ROBOT_FIELDS,
         **body("red_cube", "the red cube (edges of 0.04 m)", lambda v: v.cubeA),
         **body("green_cube", "the green cube (edges of 0.04 m)", lambda v: v.cubeB),
-        "tcp_to_red_cube": between("the tool centre point", "the red cube", lambda v: v.agent.tcp, lambda v: v.cubeA),
-        "red_to_green_cube": between("the red cube", "the green cube", lambda v: v.cubeA, lambda v: v.cubeB),
+        "tcp_to_red_cube": between(TCP, Place("the red cube", "red_cube_pos", lambda v: v.cubeA)),
+        "red_to_green_cube": between(
+            Place("the red cube", "red_cube_pos", lambda v: v.cubeA),
+            Place("the green cube", "green_cube_pos", lambda v: v.cubeB),
+        ),
         "grasped": flag("Whether both fingers press on the red cube.", lambda w: w.info["is_cubeA_grasped"]),
         **outcome_fields(max_reward),
     }
@@ -139,7 +151,7 @@ class LiftPegUpright(ManiSkillTask):
             "How upright the peg stands: 0 lying, 1 upright with either end up (the vertical part of its x axis).",
             read=lambda w: _upright(w.view.peg.pose.q),
         ),
-        "tcp_to_peg": between("the tool centre point", "the peg", lambda v: v.agent.tcp, lambda v: v.peg),
+        "tcp_to_peg": between(TCP, Place("the peg", "peg_pos", lambda v: v.peg)),
         "grasped": flag("Whether both fingers press on the peg.", lambda w: w.view.agent.is_grasping(w.view.peg)),
         **outcome_fields(max_reward),
     }
@@ -156,7 +168,7 @@ class PegInsertionSide(ManiSkillTask):
     per_world = ("peg_half_sizes", "peg_head_offsets", "box_hole_offsets", "box_hole_radii")
     fields: Mapping[str, Field] = {
         **ROBOT_FIELDS,
-        **body("peg", "the peg (its x axis runs along it, towards its head)", lambda v: v.peg),
+        **body("peg", "the peg (its x axis runs along it, towards its head)", lambda v: v.peg, part="peg"),
         "peg_half_size": Field(
             "Half of the peg's length, width and height.",
             shape=(3,),
@@ -164,18 +176,26 @@ class PegInsertionSide(ManiSkillTask):
             frame="peg",
             names=("x", "y", "z"),
             role="distance",
+            fixed=True,
             read=lambda w: w.view.peg_half_sizes,
         ),
-        "peg_head_pos": position("End of the peg that goes into the hole.", lambda w: w.view.peg_head_pose.p),
-        "hole_pos": position("Centre of the hole, in the middle of the box.", lambda w: w.view.box_hole_pose.p),
-        "hole_quat": quaternion("Orientation of the hole (it runs along its x axis)", lambda w: w.view.box_hole_pose.q),
-        "hole_radius": length("Half of the hole's width.", lambda w: w.view.box_hole_radii),
+        "peg_head_pos": position(
+            "End of the peg that goes into the hole.", lambda w: w.view.peg_head_pose.p, part="peg"
+        ),
+        "hole_pos": position(
+            "Centre of the hole, in the middle of the box.", lambda w: w.view.box_hole_pose.p, fixed=True
+        ),
+        "hole_quat": quaternion(
+            "Orientation of the hole (it runs along its x axis)", lambda w: w.view.box_hole_pose.q, fixed=True
+        ),
+        "hole_radius": length("Half of the hole's width.", lambda w: w.view.box_hole_radii, fixed=True),
         "peg_head_at_hole": offset(
             "From the hole's centre to the peg's head; x grows as the head goes in.",
             lambda w: w.info["peg_head_pos_at_hole"],
+            ("hole_pos", "peg_head_pos"),
             frame="hole",
         ),
-        "tcp_to_peg": between("the tool centre point", "the peg", lambda v: v.agent.tcp, lambda v: v.peg),
+        "tcp_to_peg": between(TCP, Place("the peg", "peg_pos", lambda v: v.peg)),
         "grasped": flag("Whether both fingers press on the peg.", lambda w: w.view.agent.is_grasping(w.view.peg)),
         **outcome_fields(max_reward),
     }
@@ -194,16 +214,27 @@ class PokeCube(ManiSkillTask):
     fields: Mapping[str, Field] = {
         **ROBOT_FIELDS,
         **body("cube", "the cube (edges of 0.04 m)", lambda v: v.cube),
-        **body("peg", "the peg (0.24 m long, 0.05 m wide and high; its x axis runs along it)", lambda v: v.peg),
-        "peg_head_pos": position("End of the peg that points at the cube.", lambda w: w.view.peg_head_pose.p),
+        **body(
+            "peg",
+            "the peg (0.24 m long, 0.05 m wide and high; its x axis runs along it)",
+            lambda v: v.peg,
+            part="peg",
+        ),
+        "peg_head_pos": position(
+            "End of the peg that points at the cube.", lambda w: w.view.peg_head_pose.p, part="peg"
+        ),
         "goal_pos": position(
-            "Centre of the goal region, a disc of radius 0.05 m on the table.", lambda w: w.view.goal_region.pose.p
+            "Centre of the goal region, a disc of radius 0.05 m on the table.",
+            lambda w: w.view.goal_region.pose.p,
+            fixed=True,
         ),
-        "tcp_to_peg": between("the tool centre point", "the peg", lambda v: v.agent.tcp, lambda v: v.peg),
+        "tcp_to_peg": between(TCP, Place("the peg", "peg_pos", lambda v: v.peg)),
         "peg_head_to_cube": offset(
-            "From the peg's head to the cube.", lambda w: w.view.cube.pose.p - w.view.peg_head_pose.p
+            "From the peg's head to the cube.",
+            lambda w: w.view.cube.pose.p - w.view.peg_head_pose.p,
+            ("peg_head_pos", "cube_pos"),
         ),
-        "cube_to_goal": between("the cube", "the goal", lambda v: v.cube, lambda v: v.goal_region),
+        "cube_to_goal": between(Place("the cube", "cube_pos", lambda v: v.cube), _REGION),
         "peg_cube_angle": Field(
             "Angle between peg and cube about the vertical.",
             unit="rad",
@@ -231,10 +262,12 @@ class RollBall(ManiSkillTask):
         **ROBOT_FIELDS,
         **body("ball", "the ball (radius 0.035 m)", lambda v: v.ball),
         "goal_pos": position(
-            "Centre of the goal region, a disc of radius 0.1 m on the table.", lambda w: w.view.goal_region.pose.p
+            "Centre of the goal region, a disc of radius 0.1 m on the table.",
+            lambda w: w.view.goal_region.pose.p,
+            fixed=True,
         ),
-        "tcp_to_ball": between("the tool centre point", "the ball", lambda v: v.agent.tcp, lambda v: v.ball),
-        "ball_to_goal": between("the ball", "the goal", lambda v: v.ball, lambda v: v.goal_region),
+        "tcp_to_ball": between(TCP, Place("the ball", "ball_pos", lambda v: v.ball)),
+        "ball_to_goal": between(Place("the ball", "ball_pos", lambda v: v.ball), _REGION),
         **outcome_fields(max_reward),
     }
     success_doc = "At some step the ball's centre is, seen from above, within 0.1 m of the goal's."

@@ -13,7 +13,7 @@ from envreward.task import Behaviour
 
 from .base import MetaWorldTask
 from .behaviours import NULL, scripted
-from .fields import HAND_FIELDS, OUTCOME_FIELDS, object_fields, orientation, position
+from .fields import HAND_FIELDS, OUTCOME_FIELDS, object_fields, orientation, position, start
 from .models import single
 from .rewards import caging, expert, funnel, nearest_on_handle, norm, tolerance, upright
 
@@ -106,12 +106,12 @@ class Assembly(MetaWorldTask):
     moved_bodies = ("peg",)
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
-        **object_fields("nut's handle", "Top of the peg."),
-        "obj_init_pos": position(
-            "Position of the nut's middle at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+        **object_fields("nut's handle", "Top of the peg.", part="nut"),
+        "obj_init_pos": start(
+            "Position of the nut's middle at the start of the episode.", lambda t: t.obj_init_pos, "nut_pos"
         ),
         "obj_quat": orientation("Orientation of the nut.", lambda t: t.observed(7, 11)),
-        "nut_pos": position("Position of the nut's middle.", lambda t: t.site("RoundNut")),
+        "nut_pos": position("Position of the nut's middle.", lambda t: t.site("RoundNut"), part="nut"),
         **OUTCOME_FIELDS,
     }
     expert: FunctionReward | None = assembly_reward

@@ -73,7 +73,9 @@ class BinPicking(MetaWorldTask):
             "Middle of the bin in which the puck starts.", lambda t: t.body("bin_start"), fixed=True
         ),
         "bin_height": distance(
-            "Height of the bins' walls.", lambda t: t.constant(t.current.new_tensor([BIN_HEIGHT_M]))[:, 0]
+            "Height of the bins' walls.",
+            lambda t: t.constant(t.current.new_tensor([BIN_HEIGHT_M]))[:, 0],
+            fixed=True,
         ),
         "first_distance": Field(
             "Distance of the puck to the goal after the episode's first step; -1 before that.",

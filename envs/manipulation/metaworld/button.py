@@ -13,7 +13,7 @@ from envreward.task import Behaviour
 
 from .base import MetaWorldTask
 from .behaviours import NULL, scripted
-from .fields import HAND_FIELDS, OUTCOME_FIELDS, WALL, distance, object_fields, position
+from .fields import HAND_FIELDS, OUTCOME_FIELDS, WALL, distance, object_fields, start
 from .models import single
 from .rewards import expert, hamacher, norm, tolerance
 
@@ -78,8 +78,8 @@ class _Button(MetaWorldTask):
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
         **object_fields("button's face", "The hole in the box into which the button goes."),
-        "obj_init_pos": position(
-            "Where the button's face is while nobody presses it.", lambda t: t.obj_init_pos, fixed=True
+        "obj_init_pos": start(
+            "Where the button's face is while nobody presses it.", lambda t: t.obj_init_pos, "obj_pos"
         ),
         "press_depth": distance("How far the button is pressed in.", lambda t: -t.joint("btnbox_joint")),
         **OUTCOME_FIELDS,

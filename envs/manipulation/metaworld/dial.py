@@ -51,8 +51,8 @@ class DialTurn(MetaWorldTask):
     forward_at_reset = False
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
-        **object_fields("dial's mark, on its rim", "Where the mark should be."),
-        "dial_pos": position("Foot of the dial, on its axis.", lambda t: t.body("dial"), fixed=True),
+        **object_fields("dial's mark, on its rim", "Where the mark should be.", part="dial"),
+        "dial_pos": position("Foot of the dial, on its axis.", lambda t: t.body("dial"), part="dial", fixed=True),
         "dial_angle": angle(
             "Angle of the dial seen from above: 0 at the start, positive counter-clockwise.",
             lambda t: t.joint("knob_Joint_1"),

@@ -50,9 +50,11 @@ def door_unlock_reward(
 def _fields(goal: str) -> Mapping[str, Field]:
     return {
         **HAND_FIELDS,
-        **object_fields("end of the lock's lever", goal),
+        **object_fields("end of the lock's lever", goal, part="lock"),
         "lock_angle": angle("Angle of the lock: 0 unlocked (level), pi/2 locked (down).", lambda t: t.joint(_JOINT)),
-        "lock_axis_pos": position("Axis about which the lock turns.", lambda t: t.body("lock_link")),
+        "lock_axis_pos": position(
+            "Axis about which the lock turns.", lambda t: t.body("lock_link"), part="lock", fixed=True
+        ),
         **OUTCOME_FIELDS,
     }
 

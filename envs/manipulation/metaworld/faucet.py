@@ -63,8 +63,8 @@ class _Faucet(MetaWorldTask):
     moved_bodies = ("faucetBase",)
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
-        **object_fields("end of the faucet's handle", "Where the handle's end should be."),
-        "faucet_pos": position("Foot of the faucet.", lambda t: t.body("faucetBase"), fixed=True),
+        **object_fields("end of the faucet's handle", "Where the handle's end should be.", part="faucet"),
+        "faucet_pos": position("Foot of the faucet.", lambda t: t.body("faucetBase"), part="faucet", fixed=True),
         "handle_angle": angle(
             "Angle of the handle seen from above: 0 at the start, pi/2 open, -pi/2 closed.",
             lambda t: t.joint("knob_Joint_1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,14 +15,23 @@ LOW_WALL_SIZE_M = (0.24, 0.02, 0.12)
 """Extents of the wall on the table: metaworld/assets/sawyer_xyz/sawyer_push_wall_v3.xml (3.0.0) and two others."""
 
 
-def position(doc: str, read: Callable[[Any], Any], *, private: bool = False, fixed: bool = False) -> Field:
+def position(
+    doc: str, read: Callable[[Any], Any], *, part: str = "", private: bool = False, fixed: bool = False
+) -> Field:
     """Return the field of a position in the world, m."""
-    return Field(doc, shape=(3,), unit="m", frame="world", role="position", private=private, fixed=fixed, read=read)
+    return Field(
+        doc, shape=(3,), unit="m", frame="world", role="position", part=part, private=private, fixed=fixed, read=read
+    )
 
 
-def distance(doc: str, read: Callable[[Any], Any]) -> Field:
+def start(doc: str, read: Callable[[Any], Any], of: str) -> Field:
+    """Return the field of where the thing whose position is the field ``of`` was when the episode began, m."""
+    return dataclasses.replace(position(doc, read, fixed=True), start_of=of)
+
+
+def distance(doc: str, read: Callable[[Any], Any], *, fixed: bool = False) -> Field:
     """Return the field of a length, m."""
-    return Field(doc, unit="m", role="distance", read=read)
+    return Field(doc, unit="m", role="distance", fixed=fixed, read=read)
 
 
 def angle(doc: str, read: Callable[[Any], Any]) -> Field:
@@ -35,14 +45,18 @@ def orientation(doc: str, read: Callable[[Any], Any]) -> Field:
 
 
 HAND_FIELDS: Mapping[str, Field] = {
-    "hand_pos": position("Position of the robot's hand (the wrist of the gripper).", lambda t: t.observed(0, 3)),
-    "tcp_pos": position("Tool centre point: midway between the tips of the two fingers.", lambda t: t.tcp_pos()),
+    "hand_pos": position(
+        "Position of the robot's hand (the wrist of the gripper).", lambda t: t.observed(0, 3), part="gripper"
+    ),
+    "tcp_pos": position(
+        "Tool centre point: midway between the tips of the two fingers.", lambda t: t.tcp_pos(), part="gripper"
+    ),
     "gripper_opening": Field(
         "How far the fingers are apart: 0 closed, 1 fully open (0.1 m).", read=lambda t: t.observed(3, 4)[:, 0]
     ),
-    "left_pad_pos": position("Position of the left finger's pad.", lambda t: t.pad_pos(0)),
-    "right_pad_pos": position("Position of the right finger's pad.", lambda t: t.pad_pos(1)),
-    "init_tcp_pos": position("Tool centre point at the start of the episode.", lambda t: t.init_tcp_pos, fixed=True),
+    "left_pad_pos": position("Position of the left finger's pad.", lambda t: t.pad_pos(0), part="gripper"),
+    "right_pad_pos": position("Position of the right finger's pad.", lambda t: t.pad_pos(1), part="gripper"),
+    "init_tcp_pos": start("Tool centre point at the start of the episode.", lambda t: t.init_tcp_pos, "tcp_pos"),
     "action": Field(
         "The action just applied: motion of the hand along each axis (1 is 0.01 m) and effort of the fingers "
         "(1 closes, -1 opens).",
@@ -55,10 +69,10 @@ HAND_FIELDS: Mapping[str, Field] = {
 """Fields of the arm."""
 
 HAND_INIT: Mapping[str, Field] = {
-    "hand_init_pos": position(
+    "hand_init_pos": start(
         "Where the hand was pulled to before the start of the episode.",
         lambda t: t.constant(t.current.new_tensor(t.hand_init_pos)),
-        fixed=True,
+        "hand_pos",
     )
 }
 
@@ -105,12 +119,18 @@ OUTCOME_FIELDS: Mapping[str, Field] = {
 """Private fields of every task."""
 
 
-def object_fields(obj: str, goal: str) -> dict[str, Field]:
-    """Return the fields of a task with one object and a goal, given what they are called."""
+def object_fields(obj: str, goal: str, *, part: str = "") -> dict[str, Field]:
+    """Return the fields of a task with one object and a goal.
+
+    Args:
+        obj: What the object is called.
+        goal: Where it should go.
+        part: Name of the thing, where other fields are points of it, too.
+    """
     return {
-        "obj_pos": position(f"Position of the {obj}.", lambda t: t.observed(4, 7)),
-        "obj_init_pos": position(
-            f"Position of the {obj} at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+        "obj_pos": position(f"Position of the {obj}.", lambda t: t.observed(4, 7), part=part),
+        "obj_init_pos": start(
+            f"Position of the {obj} at the start of the episode.", lambda t: t.obj_init_pos, "obj_pos"
         ),
         "goal_pos": position(goal, lambda t: t.goal_pos, fixed=True),
     }

@@ -15,7 +15,7 @@ from envreward.task import Behaviour
 
 from .base import MetaWorldTask
 from .behaviours import NULL, scripted
-from .fields import HAND_FIELDS, OUTCOME_FIELDS, object_fields, position
+from .fields import HAND_FIELDS, OUTCOME_FIELDS, object_fields, position, start
 from .geometry import scipy_quat
 from .rewards import caging, expert, hamacher, norm, tolerance
 
@@ -94,11 +94,15 @@ class PegInsertSide(MetaWorldTask):
     moved_bodies = ("box",)
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
-        **object_fields("place at which the peg should be grasped", "Where the peg's head should be, in the hole."),
-        "obj_init_pos": position(
-            "Position of the peg's middle at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
+        **object_fields(
+            "place at which the peg should be grasped", "Where the peg's head should be, in the hole.", part="peg"
         ),
-        "peg_head_pos": position("Position of the peg's head, which goes into the hole.", lambda t: t.head_pos()),
+        "obj_init_pos": start(
+            "Position of the peg's middle at the start of the episode.", lambda t: t.obj_init_pos, "obj_pos"
+        ),
+        "peg_head_pos": position(
+            "Position of the peg's head, which goes into the hole.", lambda t: t.head_pos(), part="peg"
+        ),
         "peg_head_settled_pos": position(
             "Where the peg's head is in the model, before it is put to its start; scales the published reward.",
             lambda t: t.constant(t._settled_head), private=True,

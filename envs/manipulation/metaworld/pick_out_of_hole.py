@@ -62,7 +62,9 @@ class PickOutOfHole(PickPlace):
     fields: Mapping[str, Field] = {
         **PickPlace.fields,
         "table_height": distance(
-            "Height of the table around the hole.", lambda t: t.constant(t.current.new_tensor([TABLE_TOP_M]))[:, 0]
+            "Height of the table around the hole.",
+            lambda t: t.constant(t.current.new_tensor([TABLE_TOP_M]))[:, 0],
+            fixed=True,
         ),
     }
     expert: FunctionReward | None = pick_out_of_hole_reward

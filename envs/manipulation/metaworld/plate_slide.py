@@ -14,7 +14,7 @@ from envreward.task import Behaviour
 
 from .base import MetaWorldTask
 from .behaviours import NULL, scripted
-from .fields import HAND_FIELDS, OUTCOME_FIELDS, object_fields, position
+from .fields import HAND_FIELDS, OUTCOME_FIELDS, object_fields, position, start
 from .models import Vector, single
 from .rewards import expert, hamacher, norm, tolerance
 
@@ -85,10 +85,10 @@ class PlateSlide(MetaWorldTask):
         return self.geom("puck"), self.geom_quat("puck")
 
 
-_NOMINAL_START = position(
+_NOMINAL_START = start(
     "Where the published reward takes the plate to be at the start: 10 cm further inside than it is.",
     lambda t: t.obj_init_pos,
-    fixed=True,
+    "obj_pos",
 )
 
 

@@ -15,7 +15,7 @@ from envreward.task import Behaviour
 
 from .base import MetaWorldTask
 from .behaviours import NULL, scripted
-from .fields import GRASPED, HAND_FIELDS, OUTCOME_FIELDS, position
+from .fields import GRASPED, HAND_FIELDS, OUTCOME_FIELDS, position, start
 from .geometry import scipy_quat
 from .models import Vector
 from .rewards import caging, expert, hamacher, norm, tolerance
@@ -103,16 +103,18 @@ def stick_pull_reward(
     return RewardOutput(reward, {"grasp": grasp, "stick_in_place": stick_at_container, "in_place": in_place})
 
 
-_STICK_FIELDS: Mapping[str, Field] = {
-    "stick_pos": position("Position of the stick's middle.", lambda t: t.observed(4, 7)),
-    "stick_init_pos": position(
-        "Position of the stick at the start of the episode.", lambda t: t.obj_init_pos, fixed=True
-    ),
-    "stick_end_pos": position("Position of the stick's far end.", lambda t: t.site("stick_end")),
-    "container_init_pos": position(
-        "Position of the container's foot at the start of the episode.", lambda t: t.container_init_pos, fixed=True
-    ),
-}
+def _stick_fields(container: str) -> dict[str, Field]:
+    """Return the fields of the stick and of where the container, whose position is the field of this name, began."""
+    return {
+        "stick_pos": position("Position of the stick's middle.", lambda t: t.observed(4, 7), part="stick"),
+        "stick_init_pos": start(
+            "Position of the stick at the start of the episode.", lambda t: t.obj_init_pos, "stick_pos"
+        ),
+        "stick_end_pos": position("Position of the stick's far end.", lambda t: t.site("stick_end"), part="stick"),
+        "container_init_pos": start(
+            "Position of the container's foot at the start of the episode.", lambda t: t.container_init_pos, container
+        ),
+    }
 
 
 class StickPush(MetaWorldTask):
@@ -130,7 +132,7 @@ class StickPush(MetaWorldTask):
     memory = (*MetaWorldTask.memory, "container_init_pos")
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
-        **_STICK_FIELDS,
+        **_stick_fields("container_pos"),
         "container_pos": position("Middle of the container, as high as its handle.", lambda t: t.observed(11, 14)),
         "goal_pos": position("Where the middle of the container should go.", lambda t: t.goal_pos, fixed=True),
         **GRASPED,
@@ -203,7 +205,7 @@ class StickPull(StickPush):
     container_at = (0.0, 0.09)
     fields: Mapping[str, Field] = {
         **HAND_FIELDS,
-        **_STICK_FIELDS,
+        **_stick_fields("handle_pos"),
         "handle_pos": position("Position of the container's handle.", lambda t: t.observed(11, 14)),
         "goal_pos": position(
             "Where the container's handle should go, seen from above.", lambda t: t.goal_pos, fixed=True

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from counter_worlds import CounterTask
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from envreward.errors import ConfigError, RewardRuntimeError
@@ -70,6 +72,40 @@ def test_the_bonus_is_burdas() -> None:
     inputs = np.clip((states - seen.mean(0)) / seen.std(0), -1.5, 1.5)
     expected = ((inputs @ weight.T) ** 2).mean(-1) / np.std(returns)
     np.testing.assert_allclose(rnd(pos=torch.from_numpy(states)).total.numpy(), expected, rtol=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(scales=st.tuples(*[st.floats(1e-3, 1e3)] * 3), seed=st.integers(0, 1000))
+def test_the_bonus_does_not_see_units(scales: tuple[float, ...], seed: int) -> None:
+    """Whether a field comes in metres or in millimetres, each entry for itself, the same states are as new."""
+    factors = torch.tensor(scales)
+    plain, scaled = (RandomNetworkDistillation(CONFIG, 3) for _ in range(2))
+    for rollout in (draw(seed, 8, 4), draw(seed + 1, 8, 4)):
+        one, other = plain.learn(pos=rollout).total, scaled.learn(pos=rollout * factors).total
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-4)
+    states = draw(seed + 2, 6)
+    torch.testing.assert_close(scaled(pos=states * factors).total, plain(pos=states).total, rtol=1e-3, atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(size=st.floats(1e-2, 1e2), seed=st.integers(0, 1000))
+def test_the_bonus_does_not_see_how_large_errors_are(size: float, seed: int) -> None:
+    """Networks whose answers are larger by a factor err by its square, which the spread of the returns takes off.
+
+    The learning rate is so small that the networks stay as they are.
+    """
+    config = RndConfig(fields=("pos",), hidden=(), embedding=4, learning_rate=1e-12)
+    plain, larger = (RandomNetworkDistillation(config, 3) for _ in range(2))
+    with torch.no_grad():
+        for network in (larger._target, larger._predictor):
+            network[0].weight *= size
+    for rnd in (plain, larger):
+        rnd.update(pos=draw(seed, 8, 4))
+    states = draw(seed + 1, 6)
+    one, other = plain(pos=states), larger(pos=states)
+    torch.testing.assert_close(other.total, one.total, rtol=1e-3, atol=1e-5)
+    errors = other.components["prediction_error"], one.components["prediction_error"]
+    torch.testing.assert_close(errors[0], size**2 * errors[1], rtol=1e-3, atol=1e-6 * size**2)
 
 
 def test_the_same_seed_gives_the_same_bonus() -> None:

@@ -69,6 +69,42 @@ def test_regret_worked_by_hand() -> None:
         assert float(found) == pytest.approx(regret, abs=1e-4)
 
 
+NUMBERS = st.floats(-5, 5)
+
+
+@given(data=st.data(), sharpness=st.floats(0.1, 20), weight=st.floats(-3, 3), label=st.floats(0, 1))
+def test_regret_does_not_see_potential_shaping(
+    data: st.DataObject, sharpness: float, weight: float, label: float
+) -> None:
+    """A potential of the state, whose change is paid in each step and which is zero at the end, changes no loss.
+
+    It is one more feature, ``phi(s') - phi(s)``, of any weight. Whatever policy is followed, it sums to ``-phi(s)``
+    from ``s`` on, so that it moves the values of all of them alike.
+    """
+    policies, size, steps = (data.draw(st.integers(1, most)) for most in (3, 3, 5))
+
+    def drawn(*shape: int) -> torch.Tensor:
+        count = math.prod(shape)
+        rows = data.draw(st.lists(NUMBERS, min_size=count, max_size=count))
+        return torch.tensor(rows, dtype=torch.float64).view(shape)
+
+    weights, mask = drawn(size), torch.ones(1, steps, dtype=torch.bool)
+    shaped_weights = torch.cat((weights, torch.tensor([weight], dtype=torch.float64)))
+    plain, shaped = [], []
+    for _ in range(2):
+        features, start, end, potential = drawn(1, steps, size), *(drawn(2, 1, policies, size)), drawn(steps + 1)
+        found = deterministic_regret(features @ weights, mask, start, end, weights, sharpness)
+        change = (potential[1:] - potential[:-1]).view(1, steps, 1)
+        left = [-potential[at].expand(1, policies, 1) for at in (0, -1)]
+        more = [torch.cat((psi, rest), -1) for psi, rest in zip((start, end), left, strict=True)]
+        rewards = torch.cat((features, change), -1) @ shaped_weights
+        plain.append(-found)
+        shaped.append(-deterministic_regret(rewards, mask, *more, shaped_weights, sharpness))
+    labels = torch.tensor([label], dtype=torch.float64)
+    expected = float(bradley_terry_loss(plain[0], plain[1], labels))
+    assert float(bradley_terry_loss(shaped[0], shaped[1], labels)) == pytest.approx(expected, abs=1e-9)
+
+
 def test_the_value_is_softly_the_best_policys() -> None:
     """sum_k softmax_k(sharpness v_k) v_k, worked out in NumPy, for both ends of a segment."""
     rng = np.random.default_rng(0)
@@ -106,3 +142,24 @@ def test_redistribution_worked_by_hand() -> None:
     assert float(loss.detach()) == pytest.approx((1 + 1) / 2)
     (gradient,) = torch.autograd.grad(loss, rewards)
     assert gradient.tolist() == [[-1.0, 1.0, 0.0]]  # the target stands still
+
+
+@given(data=st.data(), total=st.integers(-8, 8), padding=st.integers(0, 2))
+def test_redistribution_costs_nothing_exactly_where_rewards_have_their_shares(
+    data: st.DataObject, total: int, padding: int
+) -> None:
+    """Zero if each step has its share of the return, whatever that is, and only then; numbers here are exact."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, 64), min_size=1, max_size=5)))
+    shares = torch.tensor([b - a for a, b in zip([0, *cuts], [*cuts, 64], strict=True)], dtype=torch.float64) / 64
+    steps = len(shares)
+    drawn = data.draw(st.lists(st.integers(-4, 4), min_size=steps, max_size=steps))
+    importance = torch.cat((shares, torch.zeros(padding, dtype=torch.float64))).unsqueeze(0)
+    mask = torch.tensor([[True] * steps + [False] * padding])
+
+    def loss(rewards: torch.Tensor) -> float:
+        padded = torch.cat((rewards, torch.full((padding,), 9.0, dtype=torch.float64))).unsqueeze(0)
+        return float(redistribution_loss(padded, mask, importance))
+
+    anything = torch.tensor(drawn, dtype=torch.float64)
+    assert loss(total * shares) == 0.0
+    assert (loss(anything) == 0.0) == torch.equal(anything, shares * anything.sum())
