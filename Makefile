@@ -40,6 +40,7 @@ benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.evolve
+	$(BIN)/python -m benchmarks.evolve_manipulation
 	$(BIN)/python -m benchmarks.expert --family manipulation
 	$(BIN)/python -m benchmarks.search_cost
 	$(BIN)/python -m benchmarks.designers --replay
