@@ -228,7 +228,7 @@ def test_rewards_are_scaled_when_they_are_drawn(make_job, make_population) -> No
     train(population, 3)
     learner = population._learner
     stored = learner._replays[0].read(0).reward
-    (drawn,) = learner._batches(1)
+    (drawn,) = learner._batches(1, [None])
     factor = 3.0 / population._running.scaler.moments.var.sqrt()
     assert drawn.reward.max() <= float(stored.max() * factor) * (1 + 1e-5)
     scaled = (stored * factor).float().flatten()
