@@ -86,6 +86,7 @@ def search(env: str, racing: bool, steps: int, settings: Settings) -> dict[str, 
     with StudyStore.create(folder, config, versions()) as store, CpuTime() as cpu:
         result = Study(store, assemble(config, store.spent())).run()
         candidates, env_steps = store.candidates(), store.spent().env_steps
+        reused_steps = sum(member.steps for member in store.members() if member.reused)
     statuses: dict[str, int] = {}
     for candidate in candidates:
         statuses[candidate.status.value] = statuses.get(candidate.status.value, 0) + 1
@@ -94,6 +95,7 @@ def search(env: str, racing: bool, steps: int, settings: Settings) -> dict[str, 
         "racing": "yes" if racing else "no",
         "steps": steps,
         "env_steps": env_steps,
+        "reused_steps": reused_steps,
         "core_s": cpu.seconds,
         "statuses": statuses,
         "winner": None if result.winner is None else {"id": result.winner.id, "fitness": result.winner.fitness},
@@ -106,7 +108,7 @@ def published_core_hours(searches: list[dict[str, Any]], racing: str) -> tuple[f
 
     The line goes through all searches of an environment over the environment steps that they took, since a step costs
     the same whether there is racing or not: a line through the two racing searches alone could promise more than racing
-    saves steps.
+    saves steps. Baselines that an earlier search has kept are counted as if they had been trained.
 
     Args:
         searches: The measured ones of one environment. From a single one all is taken to grow.
@@ -114,7 +116,8 @@ def published_core_hours(searches: list[dict[str, Any]], racing: str) -> tuple[f
     """
     steps, core_s = ([float(s[name]) for s in searches] for name in ("env_steps", "core_s"))
     slope, fixed = (core_s[0] / steps[0], 0.0) if len(steps) == 1 else np.polyfit(steps, core_s, 1)
-    taken = statistics.fmean(s["env_steps"] / s["steps"] for s in searches if s["racing"] == racing)
+    own = [s for s in searches if s["racing"] == racing]
+    taken = statistics.fmean((s["env_steps"] + s["reused_steps"]) / s["steps"] for s in own)
     return (fixed + slope * taken * PUBLISHED_STEPS) / 3600.0, fixed / 3600.0
 
 
