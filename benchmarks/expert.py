@@ -197,11 +197,12 @@ def table(family: str) -> tuple[str, bool]:
     )
     lines = [
         f"# Learning from the expert reward: {family}", "", note, "", *_rows((*head, "bar"), rows), "",
-        "## Beside Stable-Baselines3's SAC", "", peer, "", *_rows(_without(head, timed), beside), "",
         "Every row was measured by itself, with its own `--steps`: "
-        f"`python -m benchmarks.expert --family {family} --tasks TASK --steps STEPS`; below, "
-        "`python -m benchmarks.expert --part beside`.", "",
+        f"`python -m benchmarks.expert --family {family} --tasks TASK --steps STEPS`.", "",
     ]  # fmt: skip
+    if beside:
+        lines += ["## Beside Stable-Baselines3's SAC", "", peer, "", *_rows(_without(head, timed), beside), ""]
+        lines += ["Command: `python -m benchmarks.expert --part beside`.", ""]
     return "\n".join(lines), passed == {*BARRED[family]}
 
 
