@@ -193,7 +193,7 @@ def table(family: str) -> tuple[str, bool]:
     )
     peer = (
         "Our SAC with the settings of the task's catalog, Stable-Baselines3's with its own defaults; one seed each, as "
-        "many steps. Other work ran on the machine, so processor time is given and no wall-clock."
+        "many steps. Compared by processor time."
     )
     lines = [
         f"# Learning from the expert reward: {family}", "", note, "", *_rows((*head, "bar"), rows), "",

@@ -40,9 +40,14 @@ class Transition(NamedTuple):
     @property
     def unscored(self) -> Tensor | None:
         """Worlds whose episode has no score if it ends in this step, bool ``[N]``; ``None``: all have."""
-        if self.faulted is None or self.cut_short is None:
-            return self.faulted if self.cut_short is None else self.cut_short
-        return self.faulted | self.cut_short
+        return either(self.faulted, self.cut_short)
+
+
+def either(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """Return where one of two flags is set, ``None`` being nowhere."""
+    if first is None or second is None:
+        return first if second is None else second
+    return first | second
 
 
 class Episodes(NamedTuple):

@@ -10,7 +10,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from envreward.episodes import Episodes, EpisodeTracker
+from envreward.episodes import Episodes, EpisodeTracker, either
 from envreward.rewards.sequence import Flow
 from envreward.task_vector_env import TaskVectorEnv
 
@@ -79,9 +79,7 @@ class Rollout:
     @property
     def unscored(self) -> Tensor | None:
         """Steps at whose end an episode has no score, bool ``[M, T, N]``; ``None``: all have."""
-        if self.faulted is None or self.cut_short is None:
-            return self.faulted if self.cut_short is None else self.cut_short
-        return self.faulted | self.cut_short
+        return either(self.faulted, self.cut_short)
 
 
 class ActionMap:

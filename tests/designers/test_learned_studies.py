@@ -14,15 +14,10 @@ import pytest
 from envreward.designers.auto_mc_reward import AutoMCReward
 from envreward.designers.heron import Heron
 from envreward.designers.lare import LaRe
-from envreward.fields import public_fields
-from envreward.llm import LLMConfig, open_llm
-from envreward.registry import make_task
 from envreward.studies import Candidate, Status, StudyConfig
-from envreward.studies.crew import Crew, usable_sandbox
-from envreward.studies.designer import Brief, Designer
+from envreward.studies.crew import Crew
 from envreward.studies.loop import Study
 from envreward.studies.store import StudyStore
-from envreward.training.config import PPOConfig
 
 FACTORS = """```python
 def compute_reward(pole_angle, cart_velocity):
@@ -49,30 +44,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def run(folder: Path, designer: Designer, iterations: int) -> tuple[list[Candidate], set[str]]:
+def run(folder: Path, study: tuple[StudyConfig, Crew]) -> tuple[list[Candidate], set[str]]:
     """Run a study to its end; return its candidates and how the rewards of its winner's policies were learned."""
-    config = StudyConfig(
-        env_id="EnvReward/InvertedPendulum-v0",
-        instruction="Keep the pole upright.",
-        samples=1,
-        iterations=iterations,
-        steps=512,
-        final_seeds=1,
-        eval_episodes=2,
-        processes=1,
-        ppo=PPOConfig(num_worlds=16, rollout_steps=16, minibatch_size=128, epochs=1),
-        sandbox="process",
-    )
-    task = make_task(config.env_id)
-    brief = Brief(
-        env_id=config.env_id,
-        instruction=config.instruction,
-        fields=public_fields(task.fields),
-        horizon=task.spec.horizon,
-        fitness_doc=task.fitness_doc,
-    )
-    llm = open_llm("openai/gpt-4o", config=LLMConfig(concurrency=1))
-    crew = Crew(task=task, brief=brief, designer=designer, sandbox=usable_sandbox("process"), llm=llm)
+    config, crew = study
     with StudyStore.create(folder, config, {}) as store:
         result = Study(store, crew).run()
         assert result.winner is not None and {m.role for m in result.members} >= {"winner", "sparse"}
@@ -87,22 +61,22 @@ def curves(candidate: Candidate) -> list[str]:
     return [*candidate.traces.components]
 
 
-def test_lare(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_lare(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """The decoder learns in the search and again for the report, from the factors that the model wrote."""
     llm_server.respond(lambda body, i: reply.text(FACTORS))
-    (candidate,), learning = run(tmp_path / "run", LaRe(drafts=2), 1)
+    (candidate,), learning = run(tmp_path / "run", small_study(LaRe(drafts=2)))
     assert curves(candidate) == ["calm", "upright"] and learning == {"lare:loss=rrd"}
     assert candidate.learning == "lare:loss=rrd" and len(llm_server.requests) == 3
 
 
-def test_heron(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_heron(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """The reward is learned from the factors in the order in which they were ranked."""
     llm_server.script(reply.text(FACTORS), reply.text("upright > calm"))
-    (candidate,), learning = run(tmp_path / "run", Heron(pairs="steps", mends=0), 1)
+    (candidate,), learning = run(tmp_path / "run", small_study(Heron(pairs="steps", mends=0)))
     assert curves(candidate) == ["upright", "calm"] and learning == {"heron:pairs=steps,margin=0.1"}
 
 
-def test_auto_mc_reward(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_auto_mc_reward(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """A program with memory is trained, its policy watched, and the next one written with what was seen."""
 
     def respond(body: dict[str, Any], number: int) -> Any:
@@ -110,7 +84,7 @@ def test_auto_mc_reward(tmp_path: Path, llm_server: Any, reply: Any) -> None:
         return reply.text("It falls to the right." if failed else SIGNED)
 
     llm_server.respond(respond)
-    candidates, learning = run(tmp_path / "run", AutoMCReward(critic_rounds=0, episodes=2), 2)
+    candidates, learning = run(tmp_path / "run", small_study(AutoMCReward(critic_rounds=0, episodes=2), iterations=2))
     assert [curves(candidate) for candidate in candidates] == [["sparse", "dense"]] * 2 and learning == {""}
     assert candidates[1].parents == ("c000",) and len(llm_server.requests) == 3
     assert "It falls to the right." in llm_server.requests[-1]["messages"][-1]["content"]

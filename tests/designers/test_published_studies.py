@@ -17,15 +17,10 @@ from envreward.designers.random_search import Random
 from envreward.designers.revolve import Revolve
 from envreward.designers.text2reward import Text2Reward
 from envreward.designers.zeroshot import ZeroShot
-from envreward.fields import public_fields
-from envreward.llm import LLMConfig, open_llm
-from envreward.registry import make_task
 from envreward.studies import Candidate, Status, StudyConfig
-from envreward.studies.crew import Crew, usable_sandbox
-from envreward.studies.designer import Brief, Designer
+from envreward.studies.crew import Crew
 from envreward.studies.loop import Study
 from envreward.studies.store import StudyStore
-from envreward.training.config import PPOConfig
 
 PROGRAM = """```python
 def compute_reward(pole_angle, cart_position):
@@ -56,37 +51,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def run(folder: Path, designer: Designer, person: Person, *, samples: int) -> list[Candidate]:
+def run(folder: Path, study: tuple[StudyConfig, Crew]) -> list[Candidate]:
     """Run the first iteration of a study, or find it done; ask and verify a second; return all candidates."""
-    config = StudyConfig(
-        env_id="EnvReward/InvertedPendulum-v0",
-        instruction="Keep the pole upright.",
-        samples=samples,
-        iterations=1,
-        steps=256,
-        final_seeds=1,
-        eval_episodes=2,
-        processes=1,
-        ppo=PPOConfig(num_worlds=8, rollout_steps=16, minibatch_size=128, epochs=1),
-        checkpoint=getattr(designer, "default_checkpoint", "final"),
-        sandbox="process",
-    )
-    task = make_task(config.env_id)
-    brief = Brief(
-        env_id=config.env_id,
-        instruction=config.instruction,
-        fields=public_fields(task.fields),
-        horizon=task.spec.horizon,
-        fitness_doc=task.fitness_doc,
-    )
-    llm = open_llm("openai/gpt-4o", config=LLMConfig(concurrency=1))
-    crew = Crew(task=task, brief=brief, designer=designer, sandbox=usable_sandbox("process"), llm=llm, person=person)
+    config, crew = study
     new = not (folder / "study.db").exists()
     with StudyStore.create(folder, config, {}) if new else StudyStore.open(folder, versions={}) as store:
-        study = Study(store, crew)
-        assert study._search() is None
-        study.ask(study._context(1))
-        study.verify(1)
+        search = Study(store, crew)
+        assert search._search() is None
+        search.ask(search._context(1))
+        search.verify(1)
         assert {c.id for c in store.candidates(1)} <= store.verified().keys()
         return store.candidates()
 
@@ -102,45 +75,47 @@ def programs(reply: Any) -> Any:
 
 
 @pytest.mark.parametrize(("designer", "sizes"), [(Random(), [2, 2]), (ZeroShot(), [1, 0])])
-def test_baselines(tmp_path: Path, llm_server: Any, reply: Any, designer: Any, sizes: list[int]) -> None:
+def test_baselines(
+    tmp_path: Path, llm_server: Any, reply: Any, designer: Any, sizes: list[int], small_study: Any
+) -> None:
     """The baselines' programs are trained and scored, and lead to nothing; zeroshot asks once in all."""
     llm_server.respond(programs(reply))
-    candidates = run(tmp_path / "run", designer, Person(), samples=2)
+    candidates = run(tmp_path / "run", small_study(designer, samples=2, steps=256, worlds=8, person=Person()))
     assert [sum(c.iteration == i for c in candidates) for i in range(2)] == sizes
     assert all(c.parents == () for c in candidates)
     assert all(c.status is Status.EVALUATED for c in candidates if c.iteration == 0)
     assert len(llm_server.requests) == len(candidates)
 
 
-def test_text2reward_with_a_person(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_text2reward_with_a_person(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """A program that fails in the sandbox is mended before it is trained; a person's words lead to its revision."""
     llm_server.script(reply.text(RAISES))
     llm_server.respond(programs(reply))
     person, designer = Person(), Text2Reward(shots=1, feedback="person")
-    candidates = run(tmp_path / "run", designer, person, samples=1)
+    candidates = run(tmp_path / "run", small_study(designer, steps=256, worlds=8, person=person))
     assert [c.origin for c in candidates] == ["sample 0, mended 1x", "revision of c000"]
     assert candidates[0].status is Status.EVALUATED and candidates[1].parents == ("c000",)
     assert person.asked == [f"iteration-0/feedback-c000/{what}" for what in ("seen", "wanted")]
     assert [film.suffix for film in (tmp_path / "run" / "films").iterdir()] == [".mp4"]
     assert "words for iteration-0/feedback-c000/wanted" in llm_server.requests[-1]["messages"][-1]["content"]
     answered = len(llm_server.requests)
-    assert run(tmp_path / "run", designer, person, samples=1) == candidates
+    assert run(tmp_path / "run", small_study(designer, steps=256, worlds=8, person=person)) == candidates
     assert (len(person.asked), len(llm_server.requests)) == (2, answered), "nothing is asked again on a resume"
 
 
-def test_revolve_with_ratings(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_revolve_with_ratings(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """One island, by Elo ratings: the second generation is made by crossover of the first."""
     llm_server.respond(programs(reply))
     designer = Revolve(islands=1, score="elo", opponents=1, crossover=1.0)
-    candidates = run(tmp_path / "run", designer, Person(), samples=2)
+    candidates = run(tmp_path / "run", small_study(designer, samples=2, steps=256, worlds=8, person=Person()))
     assert [c.status for c in candidates] == [Status.EVALUATED] * 2 + [Status.PROPOSED] * 2
     assert all({*c.parents} == {"c000", "c001"} and c.origin == "crossover on island 0" for c in candidates[2:])
 
 
-def test_era(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_era(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """The second iteration is asked with the model's own summary of the first."""
     llm_server.respond(programs(reply))
-    candidates = run(tmp_path / "run", Era(), Person(), samples=1)
+    candidates = run(tmp_path / "run", small_study(Era(), steps=256, worlds=8, person=Person()))
     assert candidates[0].status is Status.EVALUATED and candidates[1].parents == ("c000",)
     assert "It learned to lean." in llm_server.requests[-1]["messages"][-1]["content"]
     assert len(llm_server.requests) == 3

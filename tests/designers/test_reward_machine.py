@@ -12,20 +12,17 @@ import torch
 
 from envreward.designers.reward_machine import RewardMachineDesigner
 from envreward.errors import ConfigError
-from envreward.fields import Field, public_fields
+from envreward.fields import Field
 from envreward.llm import LLMConfig, open_llm
-from envreward.registry import make_task
 from envreward.rewards import Flow
 from envreward.rewards.program import RewardProgram
 from envreward.rewards.remembering import RememberingProgram
 from envreward.rewards.verify import Verdict, check_statically
-from envreward.studies import Candidate, Evaluation, Status, StudyConfig
-from envreward.studies.crew import Crew, usable_sandbox
+from envreward.studies import Candidate, Evaluation, Status
 from envreward.studies.designer import Brief, Context
 from envreward.studies.loop import Study
 from envreward.studies.records import Proposal, Traces
 from envreward.studies.store import StudyStore
-from envreward.training.config import PPOConfig
 
 BRIEF = Brief(
     env_id="Office",
@@ -210,32 +207,11 @@ balancing -> lost: !up, reward -1
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_a_whole_study(tmp_path: Path, llm_server: Any, reply: Any) -> None:
+def test_a_whole_study(tmp_path: Path, llm_server: Any, reply: Any, small_study: Any) -> None:
     """Machines are verified, trained in the sandbox, scored and refined like programs; the record holds both forms."""
-    config = StudyConfig(
-        env_id="EnvReward/InvertedPendulum-v0",
-        instruction="Keep the pole upright.",
-        samples=1,
-        iterations=2,
-        steps=512,
-        final_seeds=1,
-        eval_episodes=2,
-        processes=1,
-        ppo=PPOConfig(num_worlds=16, rollout_steps=16, minibatch_size=128, epochs=1),
-        sandbox="process",
-    )
-    task = make_task(config.env_id)
-    brief = Brief(
-        env_id=config.env_id,
-        instruction=config.instruction,
-        fields=public_fields(task.fields),
-        horizon=task.spec.horizon,
-        fitness_doc=task.fitness_doc,
-    )
     llm_server.script(reply.text(BALANCE), reply.text(BALANCE.replace("pole_angle", "pole_angel")))
     llm_server.respond(lambda body, i: reply.text(BALANCE.replace("0.1", "0.05")))
-    llm = open_llm("openai/gpt-4o", config=LLMConfig(concurrency=1))
-    crew = Crew(task=task, brief=brief, designer=RewardMachineDesigner(), sandbox=usable_sandbox("process"), llm=llm)
+    config, crew = small_study(RewardMachineDesigner(), iterations=2)
     with StudyStore.create(tmp_path / "run", config, {}) as store:
         result = Study(store, crew).run()
         first, second = store.candidates()

@@ -53,6 +53,30 @@ def test_policy_acts_as_sb3_would(  # type: ignore[no-untyped-def]
     assert rows[-1].fitness is not None and rows[-1].episode_return is not None
 
 
+def test_ppo_spreads_its_starts_and_counts_what_broke(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Episodes cut short to spread the starts are not scored, as with our PPO; broken physics are counted."""
+    from envreward.training.sb3_learner import Sb3Learner
+
+    ppo = {"rollout_steps": 250, "minibatch_size": 1000, "epochs": 1, "spread_starts": True}
+    job = make_job(trainer="sb3:ppo", env_id="HalfCheetah", total_steps=5000, ppo=ppo)
+    source = open_reward(job.members[0], job, tmp_path, make_task(job.env_id), Sb3Learner.num_worlds(job))
+    learner = Sb3Learner(job, job.members[0], tmp_path, source, lambda: 0.0)
+    simulate, calls = learner._env._simulate, []
+
+    def breaking(action: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        broken = simulate(action).clone()
+        broken[1] |= len(calls) == 100  # the second world's first episode, which was to end after 750 steps
+        return broken
+
+    learner._env._simulate = breaking  # type: ignore[method-assign]
+    learner.learn()
+    rows = read_rows(tmp_path)
+    assert [row.broken for row in rows] == [1, 0, 0, 0, 0]
+    assert [row.episodes for row in rows] == [0, 0, 0, 1, 2]  # the second world's next episode ends after step 1,100
+    assert [row.episode_length for row in rows] == [None, None, None, 1000, 1000]
+
+
 def test_in_the_sandbox(make_job, process_sandbox, write_program, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Programs as rewards work as with the population; one that fails loses its own member alone."""
     rewards = {
