@@ -117,7 +117,7 @@ def draw_steps(seed: int, steps: int, worlds: int) -> Steps:
     truncated = chance(0.1) & ~terminated
     first = torch.cat([chance(0.5)[:1], (terminated | truncated)[:-1]])
     return Steps(
-        Flow(first, terminated, truncated),
+        Flow(first, terminated, truncated, truncated & chance(0.5)),
         {
             "progress": number(),
             "prev_progress": number(),
