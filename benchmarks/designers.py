@@ -34,6 +34,7 @@ from envreward.registry import find, find_task_spec
 from envreward.reports.statistics import bootstrap_interval, iqm
 from envreward.studies import Budget, Spent, StudyConfig
 from envreward.studies.crew import Crew, assemble, make_designer, versions
+from envreward.studies.designer import default_checkpoint
 from envreward.studies.loop import Study
 from envreward.studies.store import StudyStore
 from envreward.training.task_settings import task_settings
@@ -94,7 +95,7 @@ def study_config(designer: str, env: str, settings: Settings) -> StudyConfig:
         instruction=spec.instruction,
         designer=designer,
         designer_options=OPTIONS.get(designer, {}),
-        checkpoint=getattr(cls, "default_checkpoint", "final"),
+        checkpoint=default_checkpoint(cls),
         llm=(settings.llm or "manual") if cls.needs_llm else None,
         samples=samples,
         iterations=rounds,

@@ -38,6 +38,8 @@ from mujoco.batch import DATA_FIELDS, Batch
 
 from envreward.sim_vector_env import SimVectorEnv
 from envreward.sims.messages import collect_messages
+from envreward.sims.mujoco_batch import STAGES
+from envreward.sims.timers import Untimed
 from envreward.vector_env import make_vector_env
 
 from .throughput_peers import FAMILIES, WARM_UP_STEPS, Family, Peer, actions, envpool_peers
@@ -74,7 +76,7 @@ Round = dict[str, float]
 class Ours:
     """Our environment and the bare batch that shadows it."""
 
-    def __init__(self, env_id: str, num_envs: int, threads: int, forward: bool) -> None:
+    def __init__(self, env_id: str, num_envs: int, threads: int) -> None:
         self.num_envs = num_envs
         env = make_vector_env(env_id, num_envs, num_threads=threads)
         assert isinstance(env, SimVectorEnv)
@@ -88,7 +90,7 @@ class Ours:
             self.bare.expand(name)
         for name in saved.keys() & DATA_FIELDS:
             self.bare.bind(name)
-        self.stage = int(mujoco.mjtStage.mjSTAGE_ACC if forward else mujoco.mjtStage.mjSTAGE_NONE)
+        self.stage = STAGES[env.task.stage]
         self.actions = actions(env.single_action_space, num_envs)
         self.count = 0
         self.run(WARM_UP_STEPS / 1e3, at_least=WARM_UP_STEPS)
@@ -111,7 +113,8 @@ class Ours:
             for name in order:
                 begun, begun_cpu = time.perf_counter(), time.process_time()
                 if name == "bare":
-                    self.bare.step(nstep=task.frame_skip, stage=self.stage)
+                    with Untimed():
+                        self.bare.step(nstep=task.frame_skip, stage=self.stage)
                 else:
                     self.env.step(action)
                 wall[name] += time.perf_counter() - begun
@@ -143,7 +146,7 @@ def measure(task: str, settings: Settings) -> list[Round]:
         peers = [family.gymnasium(task, kind, settings.gymnasium_envs) for kind in ("async", "sync")]
         contestants: list[Ours | Peer] = [*peers]
         env_id = family.prefix + task
-        contestants += [Ours(env_id, n, settings.threads, family.forward) for n in settings.num_envs]
+        contestants += [Ours(env_id, n, settings.threads) for n in settings.num_envs]
         contestants += envpool_peers(family.envpool(task), settings.threads)
         for contestant in contestants:
             stack.callback(contestant.close)

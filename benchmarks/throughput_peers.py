@@ -36,8 +36,6 @@ class Family:
     tasks: tuple[str, ...]
     prefix: str = ""
     """What comes before a task's name in its id."""
-    forward: bool = False
-    """Whether the official environment computes the derived fields anew after its substeps; bare stepping does too."""
     gymnasium: Callable[[str, str, int], Peer]
     """Returns the official environment in Gymnasium's ``sync`` or ``async`` vector environment."""
     envpool: Callable[[str], tuple[str, ...]]
@@ -129,7 +127,6 @@ FAMILIES: Mapping[str, Family] = {
             "peg-insert-side", "window-open", "window-close",
         ),
         prefix="MetaWorld-",
-        forward=True,
         gymnasium=metaworld_peer,
         envpool=lambda task: (f"MetaWorld/{task.title()}-v3", f"{task.title().replace('-', '')}-v3"),
         bare_bar=0.8,

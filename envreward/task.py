@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import gymnasium as gym
     import mujoco
 
-    from envreward.sims import Sim
+    from envreward.sims import Sim, Stage
 
 
 class Behaviour(NamedTuple):
@@ -110,9 +110,14 @@ class SimTask(Task):
     def apply(self, action: Tensor) -> None:
         """Write the controls for ``action`` ``[N, *action_shape]``; called right before the step."""
 
-    @abc.abstractmethod
+    @property
+    def stage(self) -> Stage:
+        """Which derived fields the task reads at the state after a step, and not a substep behind it."""
+        return "none"
+
     def step(self) -> None:
-        """Advance the simulator by one control step (``frame_skip`` substeps)."""
+        """Advance the simulator by one control step: ``frame_skip`` substeps, then derived fields up to ``stage``."""
+        self.sim.step(self.frame_skip, stage=self.stage)
 
     def update(self) -> None:
         """Update per-world memory from the state after the step, e.g. accumulate a rotation."""

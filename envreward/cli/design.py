@@ -139,6 +139,7 @@ class Command:
             ConfigError: Settings that cannot work.
         """
         from envreward.registry import find, find_task_spec
+        from envreward.studies.designer import default_checkpoint
 
         spec = find_task_spec(self.env)
         designer = find("designers", self.designer)
@@ -161,7 +162,7 @@ class Command:
             racing=RacingConfig() if self.racing else None,
             processes=self.processes,
             device=self.device,
-            checkpoint=getattr(designer, "default_checkpoint", "final") if self.checkpoint is None else self.checkpoint,
+            checkpoint=self.checkpoint or default_checkpoint(designer),
             sandbox=self.sandbox,
             budget=Budget(
                 env_steps=self.max_env_steps,

@@ -19,7 +19,7 @@ from rich.text import Text
 from envreward.errors import ConfigError
 from envreward.registry import find, names
 from envreward.studies.composition import Composed
-from envreward.studies.designer import Designer
+from envreward.studies.designer import Designer, default_checkpoint
 
 from ._documented import documented
 
@@ -82,7 +82,7 @@ def describe(name: str) -> dict[str, Any]:
         "samples_doc": docs.get("default_samples", ""),
         "iterations": designer.default_iterations,
         "iterations_doc": docs.get("default_iterations", ""),
-        "checkpoint": getattr(designer, "default_checkpoint", "final"),
+        "checkpoint": default_checkpoint(designer),
         "checkpoint_doc": docs.get("default_checkpoint", ""),
         "calls": None if composition is None else list(composition.calls),
         "stages": None if composition is None else composition.stages(),

@@ -1,7 +1,7 @@
 """Simulators of N worlds behind one interface."""
 
 from ._warp import WarpStatus, find_device, warp_status
-from .base import Sim
+from .base import Sim, Stage
 from .choice import Simulator, choose_simulator, make_sim
 from .mujoco_batch import MujocoBatch
 from .mujoco_warp import MujocoWarp
@@ -11,6 +11,7 @@ __all__ = [
     "MujocoWarp",
     "Sim",
     "Simulator",
+    "Stage",
     "WarpStatus",
     "choose_simulator",
     "find_device",

@@ -32,6 +32,7 @@ from torch import Tensor
 from envreward.errors import ConfigError
 
 from ._warp import load_warp, warp_device
+from .base import Stage
 
 _PLANE, _CAPSULE = int(mujoco.mjtGeom.mjGEOM_PLANE), int(mujoco.mjtGeom.mjGEOM_CAPSULE)
 
@@ -172,11 +173,11 @@ class WarpWorlds:
 
     # Running.
 
-    def step(self, nstep: int, *, forward: bool, forces: bool) -> None:
-        """Take ``nstep`` substeps; then compute `cfrc_ext` if ``forces``, then derived fields if ``forward``."""
-        self._run(("step", nstep, forward, forces), lambda: self._step(nstep, forward, forces))
+    def step(self, nstep: int, *, stage: Stage, forces: bool) -> None:
+        """Take ``nstep`` substeps; then compute `cfrc_ext` if ``forces``, then derived fields up to ``stage``."""
+        self._run(("step", nstep, stage, forces), lambda: self._step(nstep, stage, forces))
 
-    def _step(self, nstep: int, forward: bool, forces: bool) -> None:
+    def _step(self, nstep: int, stage: Stage, forces: bool) -> None:
         mjw, model, data = self._mjw, self.model, self.data
         data.overflow.zero_()
         if self._moving_statics is not None:
@@ -187,7 +188,9 @@ class WarpWorlds:
         if forces:
             mjw.rne_postconstraint(model, data)
             self._wp.copy(self._cfrc_ext, data.cfrc_ext)
-        if forward:
+        if stage == "position":
+            mjw.fwd_position(model, data)
+        elif stage == "acceleration":
             self._update_velocities()
             mjw.forward(model, data)
 

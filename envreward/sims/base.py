@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     import mujoco
+
+Stage: TypeAlias = Literal["none", "position", "acceleration"]
+"""Up to where a step computes derived fields at the state that it leaves.
+
+``none``: all are one substep behind, as after ``mj_step``. ``position``: what follows from positions (places,
+orientations, contacts) is of the new state and the rest is not. ``acceleration``: all are, as after ``mj_forward``;
+the constraint forces that this takes are a good part of a substep's work. How the worlds go on is the same."""
 
 
 class Sim(Protocol):
@@ -38,8 +45,8 @@ class Sim(Protocol):
         """
         ...
 
-    def step(self, nstep: int = 1, *, forward: bool = False) -> None:
-        """Advance all worlds by ``nstep`` substeps; with ``forward``, compute the derived fields at the new state."""
+    def step(self, nstep: int = 1, *, stage: Stage = "none") -> None:
+        """Advance all worlds by ``nstep`` substeps; then compute derived fields at the new state, up to ``stage``."""
         ...
 
     def settle(self, ids: Tensor, nstep: int) -> None:

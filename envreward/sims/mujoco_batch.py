@@ -16,8 +16,16 @@ from mujoco.batch import DATA_FIELDS, Batch, SimulationError
 from torch import Tensor
 
 from ._external_forces import ExternalForces
+from .base import Stage
 from .messages import collect_messages
+from .timers import Untimed
 
+STAGES: Mapping[Stage, int] = {
+    "none": int(mujoco.mjtStage.mjSTAGE_NONE),
+    "position": int(mujoco.mjtStage.mjSTAGE_POS),
+    "acceleration": int(mujoco.mjtStage.mjSTAGE_ACC),
+}
+"""MuJoCo's numbers of them."""
 _BROKEN = [int(getattr(mujoco.mjtWarning, f"mjWARN_BAD{what}")) for what in ("QPOS", "QVEL", "QACC", "CTRL")]
 _BROKEN_TEXT = "Nan, Inf or huge value"  # how MuJoCo's warnings of those kinds begin
 _COUNT = 1  # column of a warning's counter in `Batch.warning`
@@ -96,24 +104,24 @@ class MujocoBatch:
             self._model_fields[name] = torch.from_numpy(self._batch.expand(name))
         return self._model_fields[name]
 
-    def step(self, nstep: int = 1, *, forward: bool = False) -> None:
+    def step(self, nstep: int = 1, *, stage: Stage = "none") -> None:
         """Advance all worlds by ``nstep`` substeps; worlds that break are put back and flagged in `failed`.
 
         Args:
             nstep: Physics substeps.
-            forward: Whether ``mj_forward`` follows, so that derived fields are those of the new state.
+            stage: Which derived fields are those of the new state afterwards; see `Stage`.
 
         Raises:
-            ValueError: ``forward`` together with `external_forces`, which needs the fields that a plain step leaves.
+            ValueError: A ``stage`` together with `external_forces`, which needs the fields that a plain step leaves.
         """
-        if forward and self._forces is not None:
-            raise ValueError("step(forward=True) cannot go with external_forces()")
-        stage = int(mujoco.mjtStage.mjSTAGE_ACC) if forward else int(mujoco.mjtStage.mjSTAGE_NONE)
+        if stage != "none" and self._forces is not None:
+            raise ValueError("a stage after the step cannot go with external_forces()")
+        last_stage = STAGES[stage]
         np.copyto(self._before, self._moving)
         broken = np.zeros(self.num_worlds, dtype=bool)
-        with collect_messages() as messages:
+        with collect_messages() as messages, Untimed():
             if self._forces is None:
-                self._guard(lambda: self._batch.step(nstep=nstep, stage=stage), broken)
+                self._guard(lambda: self._batch.step(nstep=nstep, stage=last_stage), broken)
             else:
                 if nstep > 1:
                     self._guard(lambda: self._batch.step(nstep=nstep - 1), broken)
@@ -141,7 +149,7 @@ class MujocoBatch:
         """
         if self._forces is not None:
             raise ValueError("settle() cannot go with external_forces()")
-        with collect_messages() as messages:
+        with collect_messages() as messages, Untimed():
             self._batch.step(ids=ids.numpy(), nstep=nstep)
         _warn(messages)
 

@@ -30,6 +30,7 @@ from envreward.errors import ConfigError
 
 from ._warp import find_device
 from ._warp_worlds import Room, WarpWorlds
+from .base import Stage
 
 _MOVING = ("time", "qpos", "qvel", "act", "history", "plastic", "qacc_warmstart")
 """What a step changes and the next one begins with."""
@@ -109,23 +110,23 @@ class MujocoWarp:
                 self._side.expand(name)
         return self._expanded[name]
 
-    def step(self, nstep: int = 1, *, forward: bool = False) -> None:
+    def step(self, nstep: int = 1, *, stage: Stage = "none") -> None:
         """Advance all worlds by ``nstep`` substeps; worlds that break are put back and flagged in `failed`.
 
         Args:
             nstep: Physics substeps.
-            forward: Whether ``mj_forward`` follows, so that derived fields are those of the new state.
+            stage: Which derived fields are those of the new state afterwards; see `Stage`.
 
         Raises:
-            ValueError: ``forward`` together with `external_forces`, which the CPU's simulator cannot do.
+            ValueError: A ``stage`` together with `external_forces`, which the CPU's simulator cannot do.
             ConfigError: The device has no memory for all contacts.
         """
-        if forward and self._forces is not None:
-            raise ValueError("step(forward=True) cannot go with external_forces()")
+        if stage != "none" and self._forces is not None:
+            raise ValueError("a stage after the step cannot go with external_forces()")
         for name, rows in self._before.items():
             rows.copy_(self._state[name])
         while True:
-            self._worlds.step(nstep, forward=forward, forces=self._forces is not None)
+            self._worlds.step(nstep, stage=stage, forces=self._forces is not None)
             broken = self._broken()
             short = self._worlds.short() & ~broken
             other = self._worlds.other_trouble().amax()
@@ -171,10 +172,10 @@ class MujocoWarp:
         if len(ids) < self.num_worlds:
             self._aside(ids, self._outputs())
             return
-        self._worlds.step(0, forward=True, forces=False)
+        self._worlds.step(0, stage="acceleration", forces=False)
         while bool(self._worlds.short().any()):
             self._worlds.grow()
-            self._worlds.step(0, forward=True, forces=False)
+            self._worlds.step(0, stage="acceleration", forces=False)
 
     def settle(self, ids: Tensor, nstep: int) -> None:
         """Advance the worlds ``ids`` (int64 ``[k]``) alone by ``nstep`` substeps; the others stand still.
@@ -217,7 +218,7 @@ class MujocoWarp:
                     side.view(name)[:count] = view[some]
                 for name, rows in self._expanded.items():
                     side.expand(name)[:count] = rows[some]
-                side.step(nstep, forward=nstep == 0, forces=False)
+                side.step(nstep, stage="none" if nstep else "acceleration", forces=False)
                 if not bool(side.short()[:count].any()):
                     break
                 side.grow()

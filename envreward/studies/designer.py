@@ -14,6 +14,7 @@ from typing import Protocol
 
 from envreward.fields import Field
 from envreward.llm import LLM
+from envreward.training.config import CheckpointRule
 
 from .records import Candidate, Proposal
 from .workshop import Workshop
@@ -60,9 +61,8 @@ class Context:
 class Designer(Protocol):
     """One reward-design method; its class takes the method's options as keyword arguments.
 
-    A class may say more, which no study needs: ``default_checkpoint``, which policy of a training it wants scored
-    unless the user says otherwise (see `envreward.training.peaks`); and what it is made of, stage by stage (see
-    `envreward.studies.composition`).
+    A class may say more, which no study needs: ``default_checkpoint`` (see `default_checkpoint`), and what it is made
+    of, stage by stage (see `envreward.studies.composition`).
     """
 
     needs_llm: bool
@@ -82,3 +82,12 @@ class Designer(Protocol):
     def tell(self, context: Context, candidates: Sequence[Candidate]) -> None:
         """Hear how the proposals of ``context.iteration`` ended. Most designers read the history instead."""
         ...
+
+
+def default_checkpoint(designer: Designer | type[Designer]) -> CheckpointRule:
+    """Return which policy of a training a designer wants scored unless the user says otherwise.
+
+    The last one, but where its class has a ``default_checkpoint``; see `envreward.training.peaks`.
+    """
+    checkpoint: CheckpointRule = getattr(designer, "default_checkpoint", "final")
+    return checkpoint

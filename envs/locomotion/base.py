@@ -114,10 +114,6 @@ class LocomotionTask(SimTask):
         self.action = action.to(self.sim.ctrl.dtype)
         self.sim.ctrl.copy_(self.action)
 
-    def step(self) -> None:
-        """Advance by one control step."""
-        self.sim.step(self.frame_skip)
-
     @abc.abstractmethod
     def position(self) -> Tensor:
         """Return the position whose rate of change is the published velocity, ``[N, 1 or 2]``, m; maybe a live view."""

@@ -12,7 +12,7 @@ from envreward.llm import LLMConfig, open_llm
 from envreward.registry import make_task
 from envreward.studies import StudyConfig
 from envreward.studies.crew import Crew, usable_sandbox
-from envreward.studies.designer import Brief, Designer
+from envreward.studies.designer import Brief, Designer, default_checkpoint
 from envreward.training.config import PPOConfig
 
 
@@ -33,7 +33,7 @@ def small_study() -> Callable[..., tuple[StudyConfig, Crew]]:
             eval_episodes=2,
             processes=1,
             ppo=PPOConfig(num_worlds=worlds, rollout_steps=16, minibatch_size=128, epochs=1),
-            checkpoint=getattr(designer, "default_checkpoint", "final"),
+            checkpoint=default_checkpoint(designer),
             sandbox="process",
         )
         task = make_task(config.env_id)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from envreward.designers.era import Era
+from envreward.designers.eureka import Eureka
 from envreward.errors import ConfigError, UnknownNameError
 from envreward.fields import Field
 from envreward.llm import LLM, LLMConfig, open_llm
-from envreward.studies.designer import Brief, Context
+from envreward.studies.designer import Brief, Context, default_checkpoint
 from envreward.studies.records import Candidate, Evaluation, Status, Traces
 
 BRIEF = Brief(
@@ -127,7 +128,8 @@ def test_defaults_and_bad_options() -> None:
     """8 samples, 5 iterations, 4 turns, the peak of the own return; options are checked by name."""
     designer = Era()
     assert (designer.default_samples, designer.default_iterations, designer.turns) == (8, 5, 4)
-    assert designer.default_checkpoint == "peak_return"
+    assert default_checkpoint(designer) == default_checkpoint(Era) == "peak_return"
+    assert default_checkpoint(Eureka) == "final"
     with pytest.raises(UnknownNameError, match="did you mean 'summary'"):
         Era(feedback="sumary")  # type: ignore[arg-type]
     with pytest.raises(ConfigError):

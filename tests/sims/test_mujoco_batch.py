@@ -216,8 +216,8 @@ def edited(model, **fields):
     return model
 
 
-@pytest.mark.parametrize("forward", [False, True])
-def test_expanded_fields_make_each_world_a_model_of_its_own(forward):
+@pytest.mark.parametrize("stage", ["none", "position", "acceleration"])
+def test_expanded_fields_make_each_world_a_model_of_its_own(stage):
     """Each world steps, bit for bit, as a single MjData does whose model was edited in the same way."""
     model = box("RK4")
     sim = thrown(model, 3)
@@ -232,25 +232,31 @@ def test_expanded_fields_make_each_world_a_model_of_its_own(forward):
         mujoco.mj_forward(models[i], data)
     for _ in range(40):
         sim.ctrl[:] = 0.1
-        sim.step(3, forward=forward)
+        sim.step(3, stage=stage)
         for i, data in enumerate(singles):
             data.ctrl[:] = 0.1
             mujoco.mj_step(models[i], data, nstep=3)
-            if forward:
+            if stage != "none":
                 mujoco.mj_forward(models[i], data)
             assert np.array_equal(sim.qpos[i].numpy(), data.qpos)
             assert np.array_equal(xpos[i].numpy(), data.xpos)
     assert not torch.equal(sim.qpos[0], sim.qpos[1]) and not torch.equal(sim.qpos[0], sim.qpos[2])
 
 
-def test_step_with_forward_leaves_fields_of_the_new_state():
-    """Derived fields are one substep behind after a plain step, and the new state's with ``forward``."""
-    sims = {forward: thrown(box(), 2) for forward in (False, True)}
-    for forward, sim in sims.items():
-        xpos = sim.xpos
-        sim.step(4, forward=forward)
-        assert np.array_equal(xpos[1].numpy(), sim.data(1).xpos) is forward
-    assert torch.equal(sims[False].qpos, sims[True].qpos)
+def test_derived_fields_are_of_the_new_state_up_to_the_stage():
+    """All are one substep behind after a plain step; a stage brings its own fields up to date and moves nothing."""
+    current = {"none": (), "position": ("xpos",), "acceleration": ("xpos", "cvel", "qacc", "sensordata")}
+    sims = {stage: thrown(box(), 2) for stage in current}
+    for stage, sim in sims.items():
+        fields = {name: getattr(sim, name) for name in ("xpos", "cvel", "qacc", "sensordata")}
+        sim.step(4, stage=stage)
+        new = sim.data(1)
+        same = [name for name, values in fields.items() if np.array_equal(values[1].numpy(), getattr(new, name))]
+        assert same == [*current[stage]]
+        for _ in range(40):
+            sim.step(4, stage=stage)
+    for sim in sims.values():
+        assert all(torch.equal(getattr(sim, name), getattr(sims["none"], name)) for name in ("qpos", "qacc_warmstart"))
 
 
 def test_fields_bound_after_an_expansion_know_of_it():
@@ -290,8 +296,8 @@ def test_what_cannot_go_together_is_refused():
     """Contact forces are rebuilt from one model and from what a plain step leaves; other uses are errors."""
     sim = MujocoBatch(box(), 2)
     sim.external_forces()
-    with pytest.raises(ValueError, match="forward=True"):
-        sim.step(forward=True)
+    with pytest.raises(ValueError, match="a stage"):
+        sim.step(stage="position")
     with pytest.raises(ValueError, match="expand"):
         sim.expand("body_mass")
     expanded = MujocoBatch(box(), 2)

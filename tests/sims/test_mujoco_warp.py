@@ -104,17 +104,17 @@ def test_fields_have_mujocos_shapes(model):
         assert getattr(warp, name).shape == getattr(batch, name).shape, name
 
 
-@pytest.mark.parametrize("forward", [False, True])
-def test_derived_fields_are_as_old_as_mujocos(model, forward):
-    """After a plain step they are one substep behind the state, after one with ``forward`` up to date."""
+@pytest.mark.parametrize("stage", ["none", "position", "acceleration"])
+def test_derived_fields_are_as_old_as_mujocos(model, stage):
+    """After a plain step they are one substep behind the state, after one with a stage its own are up to date."""
     warp, batch = pair(model)
     for _ in range(3):
         for sim in (warp, batch):
             _ = sim.xpos
-            sim.step(2, forward=forward)
+            sim.step(2, stage=stage)
     now = torch.stack([torch.from_numpy(batch.data(i).xpos.copy()) for i in range(NUM_WORLDS)])
     assert far(warp.xpos, batch.xpos) < 1e-6
-    assert (far(warp.xpos, now) < 1e-6) is forward
+    assert (far(warp.xpos, now) < 1e-6) is (stage != "none")
 
 
 def test_graph_gives_the_bits_of_direct_calls(model):
@@ -389,8 +389,8 @@ def test_combinations_that_the_cpu_cannot_do_are_refused_here_too(model):
     """Task code that runs here runs on the CPU."""
     sim = MujocoWarp(model, 1)
     sim.external_forces()
-    with pytest.raises(ValueError, match="forward=True"):
-        sim.step(forward=True)
+    with pytest.raises(ValueError, match="a stage"):
+        sim.step(stage="position")
     with pytest.raises(ValueError, match="settle"):
         sim.settle(everyone(sim), 1)
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envreward.sims import Sim
+from envreward.sims import Sim, Stage
 from envreward.task import SPARSE_SUCCESS, SimTask
 from envreward.task_spec import TaskSpec
 
@@ -289,9 +289,10 @@ class MetaWorldTask(SimTask):
         sim.ctrl[:, 0] = self.action[:, 3]
         sim.ctrl[:, 1] = -self.action[:, 3]
 
-    def step(self) -> None:
-        """Advance by one control step (12.5 ms); officially ``mj_forward`` follows."""
-        self.sim.step(self.frame_skip, forward=True)
+    @property
+    def stage(self) -> Stage:
+        """Officially ``mj_forward`` follows a step; of the forces that it computes only those of a grasp are read."""
+        return "position" if self.grasped_geom is None else "acceleration"
 
     def update(self) -> None:
         """Remember what was observed before the step."""

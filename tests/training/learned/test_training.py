@@ -185,6 +185,20 @@ def test_off_policy_old_steps_are_paid_by_what_is_known_now(n_step: int, make_jo
     torch.testing.assert_close(drawn.reward, as_if.reward)
 
 
+@pytest.mark.parametrize(
+    ("trainer", "replay_size", "total_steps", "slots"),
+    [("ppo", 8000, 16_000, 1000), ("sac", 8000, 16_000, 2000), ("sac", 8000, 6400, 1600), ("sac", 512, 1280, 1000)],
+)
+def test_factors_are_kept_as_long_as_the_replay_can_draw_them(
+    make_job: Any, make_population: Any, trainer: str, replay_size: int, total_steps: int, slots: int
+) -> None:
+    """What SAC can draw from its replay has its factors still, so that all of it is paid anew; more is not kept."""
+    sac = dataclasses.replace(SAC, replay_size=replay_size)
+    population = make_population(make_job("lare", trainer=trainer, sac=sac, total_steps=total_steps), "lare")
+    train(population, 1)
+    assert len(population._sources["lare"].learned["ring"]) == slots
+
+
 def test_what_is_new_is_paid_beside_the_reward(make_job: Any, make_population: Any) -> None:
     """The bonus comes on top of the program's reward, is shown as a component, and wears off as states are seen."""
     job = make_job("memory novel")

@@ -46,7 +46,8 @@ def test_a_task_equals_the_official_environment(name):
         obs = np.stack([row for row, _, _ in theirs])
         where = f"step {step}"
         np.testing.assert_allclose(ours.numpy(), obs, atol=TOLERANCE, rtol=0, err_msg=where)
-        np.testing.assert_allclose(reward.numpy(), [r for _, r, _ in theirs], atol=5e-6, rtol=0, err_msg=where)
+        reward_of_theirs = [r for _, r, _ in theirs]  # dial-turn's is a float32
+        np.testing.assert_allclose(reward.numpy(), reward_of_theirs, atol=TOLERANCE, rtol=2e-7, err_msg=where)
         assert info["success"].tolist() == [s for _, _, s in theirs], where
         if geom is not None:
             assert env.task.read("grasped").tolist() == [official.touching(geom) for official in officials], where

@@ -34,5 +34,5 @@ def test_a_restarted_world_is_as_new_and_the_others_go_on(name):
         theirs = [official.step(action[i]) for official, i in zip(officials, ids, strict=True)]
         obs = np.stack([row for row, _, _ in theirs])
         np.testing.assert_allclose(ours[ids].numpy(), obs, atol=TOLERANCE, rtol=0)
-        np.testing.assert_allclose(reward[ids].numpy(), [r for _, r, _ in theirs], atol=5e-6, rtol=0)
+        np.testing.assert_allclose(reward[ids].numpy(), [r for _, r, _ in theirs], atol=TOLERANCE, rtol=0)
     env.close()

@@ -72,7 +72,7 @@ def test_a_reward_equals_the_official_one_wherever_the_object_is(name):
             task.action = torch.from_numpy(effort[None]).double()
             reward = task.expert(**{field: task.read(field) for field in task.expert.parameters}).total
             where = f"hand {hand}, object {obj}"
-            np.testing.assert_allclose(reward.numpy(), [expected], atol=5e-6, rtol=0, err_msg=where)
+            np.testing.assert_allclose(reward.numpy(), [expected], atol=1e-6, rtol=0, err_msg=where)
             assert task.achieved().tolist() == [bool(info["success"])], where
         task.current = real
         del official.env._get_pos_objects
