@@ -172,7 +172,7 @@ def table(family: str) -> tuple[str, bool]:
     """Return the report on all raw results of a family as Markdown, and whether the bar is met."""
     head = (
         "task", "trainer", "steps", "success at the end", "steps to 50 %", "to 90 %", "minutes to 90 %", "in all",
-        "core-minutes",
+        "cores", "core-minutes",
     )  # fmt: skip
     found, passed, rows = _found("expert", family), set(), []
     for result in found:
@@ -181,11 +181,11 @@ def table(family: str) -> tuple[str, bool]:
         if mean >= BAR and barred:
             passed.add(result["task"])
         rows.append((*_cells(result), ("met" if mean >= BAR else "missed") if barred else ""))
-    timed = [place for place, name in enumerate(head) if name in ("minutes to 90 %", "in all")]
+    timed = [place for place, name in enumerate(head) if name in ("minutes to 90 %", "in all", "cores")]
     beside = [_without(_cells(result), timed) for result in _found("beside", family)]
     seeds = len(found[0]["members"]) if found else 0
     note = (
-        f"Expert reward, {seeds} seeds at once on 2 cores. Success at the end: mean (each seed), without exploration, "
+        f"Expert reward, {seeds} seeds at once. Success at the end: mean (each seed), without exploration, "
         f"over episodes that training never saw. Steps and minutes: when the success rate of a training's own "
         f"episodes, {WINDOW} at a time, first came to 50 % and 90 %, each seed; never: -. Core-minutes: processor time "
         f"of all seeds together; not counted: -. Bar: a final success rate of {BAR:.0%} on the tasks that have an "
@@ -225,6 +225,7 @@ def _cells(result: dict[str, Any]) -> tuple[str, ...]:
         _when(members, "0.9", "step", 1),
         _when(members, "0.9", "wall_s", 60),
         f"{result['wall_s'] / 60:.1f}",
+        str(result["machine"]["cores"]),
         "-" if core_s is None else f"{core_s / 60:.1f}",
     )
 
