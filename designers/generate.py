@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from envreward.errors import BudgetExceededError, ConfigError, LLMError, LLMUnavailableError
-from envreward.llm import LLM, Message
+from envreward.errors import BudgetExceededError, ConfigError, LLMError
+from envreward.llm import LLM, Message, bearable, gather
 from envreward.studies.designer import Context
 from envreward.studies.records import Proposal
 
@@ -70,11 +70,11 @@ class Question:
 def generate_each(
     context: Context, questions: Sequence[Question], *, temperature: float
 ) -> list[tuple[Question, Proposal]]:
-    """Ask one program of each question; those that get no answer are left out.
+    """Ask one program of each question, all at once as far as the model allows; those without an answer are left out.
 
     Args:
         context: The iteration.
-        questions: In the order of the proposals.
+        questions: In the order of the proposals, each of a stage of its own.
         temperature: Sampling temperature.
 
     Raises:
@@ -82,31 +82,26 @@ def generate_each(
         LLMError: No answer came to any.
         BudgetExceededError: No answer came to any, for lack of budget.
     """
-    answered: list[tuple[Question, Proposal]] = []
+    by_stage = {question.stage: question for question in questions}
+
+    def ask(stage: str) -> list[Proposal]:
+        question = by_stage[stage]
+        return generate(context, question.messages, temperature=temperature, parents=question.parents, stage=stage, n=1)
+
+    came: dict[str, list[Proposal]] = {}
     trouble: LLMError | BudgetExceededError | None = None
+    for stage, result in gather(ask, [*by_stage], model(context).concurrency):
+        if isinstance(result, BaseException):
+            trouble = bearable(result)
+        else:
+            came[stage] = result
+    if not came and trouble is not None:
+        raise trouble
+    answered: list[tuple[Question, Proposal]] = []
     for question in questions:
-        try:
-            proposals = generate(
-                context,
-                question.messages,
-                temperature=temperature,
-                parents=question.parents,
-                stage=question.stage,
-                n=1,
-            )
-        except LLMUnavailableError:
-            raise
-        except LLMError as error:
-            trouble = error
-            continue
-        except BudgetExceededError as limit:
-            trouble = limit
-            break
-        for proposal in proposals:
+        for proposal in came.get(question.stage, ()):
             origin = question.origin + proposal.origin.partition("sample 0")[2]  # whether it was cut
             answered.append((question, dataclasses.replace(proposal, origin=origin)))
-    if not answered and trouble is not None:
-        raise trouble
     return answered
 
 

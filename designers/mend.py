@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from envreward.errors import ConfigError, LLMError, LLMUnavailableError, RewardError
-from envreward.llm import Message
+from envreward.errors import BudgetExceededError, ConfigError, RewardError
+from envreward.llm import Completion, Message, bearable, gather
 from envreward.rewards.verify import Verdict, check_statically
 from envreward.studies.designer import Context
 from envreward.studies.records import Proposal, Status
@@ -83,9 +83,13 @@ def mend(
     for attempt in range(mending.rounds):
         verdicts = _verdicts(context, {i: mended[i] for i in doubtful}, mending.check)
         wrong, doubtful = [i for i in doubtful if verdicts[i].status != "ok"], []
+        asked: dict[str, Sequence[Message]] = {}
         for i in wrong:
             turn = [] if mending.blind else _turn(mended[i], verdicts[i], mending.feedback)
-            answer = _ask(context, [*conversations[i], *turn], f"mend-{i}-{attempt}", temperature)
+            asked[f"mend-{i}-{attempt}"] = [*conversations[i], *turn]
+        answers = _ask(context, asked, temperature)
+        for i in wrong:
+            answer = answers.get(f"mend-{i}-{attempt}")
             if answer is not None:
                 origin = f"{mended[i].origin.partition(', mended')[0]}, mended {attempt + 1}x"
                 again = dataclasses.replace(mended[i], answer=answer, source=None, origin=origin)
@@ -136,14 +140,18 @@ def _turn(proposal: Proposal, verdict: Verdict, words: str) -> list[Message]:
     return [said(proposal.answer), Message(role="user", content=feedback)]
 
 
-def _ask(context: Context, messages: Sequence[Message], stage: str, temperature: float) -> str | None:
-    """Return an answer, or ``None`` when none came for this one; the others may still be mended."""
-    try:
-        completion = model(context).complete(
-            messages, temperature=temperature, key=f"iteration-{context.iteration}/{stage}"
-        )
-    except LLMUnavailableError:
-        raise
-    except LLMError:
-        return None
-    return completion.answers[0].text if completion.answers else None
+def _ask(context: Context, asked: Mapping[str, Sequence[Message]], temperature: float) -> dict[str, str]:
+    """Return the answers to conversations, by the stage that names each; one that got none is left out."""
+
+    def ask(stage: str) -> Completion:
+        key = f"iteration-{context.iteration}/{stage}"
+        return model(context).complete(asked[stage], temperature=temperature, key=key)
+
+    answers: dict[str, str] = {}
+    for stage, result in gather(ask, [*asked], model(context).concurrency):
+        if isinstance(result, BaseException):
+            if isinstance(bearable(result), BudgetExceededError):
+                raise result
+        elif result.answers:
+            answers[stage] = result.answers[0].text
+    return answers

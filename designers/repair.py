@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from envreward.errors import LLMError, LLMUnavailableError, RewardError, RewardParseError
-from envreward.llm import Message
+from envreward.llm import Message, gather
 from envreward.rewards.program import RewardProgram
 from envreward.studies.designer import Context
 from envreward.studies.records import Proposal, Status
@@ -34,9 +34,16 @@ def repair(
         LLMUnavailableError: The model cannot be asked any more.
         BudgetExceededError: A limit is reached.
     """
-    return [
-        _repair(context, messages, proposal, index, rounds, temperature) for index, proposal in enumerate(proposals)
-    ]
+
+    def one(index: str) -> Proposal:
+        return _repair(context, messages, proposals[int(index)], int(index), rounds, temperature)
+
+    mended = [*proposals]
+    for index, result in gather(one, [str(i) for i in range(len(proposals))], model(context).concurrency):
+        if isinstance(result, BaseException):
+            raise result
+        mended[int(index)] = result
+    return mended
 
 
 def described(rounds: int) -> str:

@@ -2,6 +2,7 @@
 
 from .base import LLM, Answer, Completion, Message, ToolCall, Tools, Usage
 from .config import LLMConfig
+from .fanout import bearable, gather
 from .meter import Caps
 from .open import SPECS, open_llm
 from .record import Exchange, ExchangeStore, RecordedLLM
@@ -20,5 +21,7 @@ __all__ = [
     "ToolCall",
     "Tools",
     "Usage",
+    "bearable",
+    "gather",
     "open_llm",
 ]

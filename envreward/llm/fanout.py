@@ -41,17 +41,13 @@ def complete_each(
     """
     done: dict[str, Completion] = {}
     errors: list[LLMError | BudgetExceededError] = []
-    for key, result in _gather(ask, keys, concurrency):
-        if isinstance(result, Completion):
-            done[key] = result
-            if arrived is not None:
-                arrived(key, result)
-        elif isinstance(result, LLMUnavailableError):
-            raise result
-        elif isinstance(result, (LLMError, BudgetExceededError)):
-            errors.append(result)
-        else:
-            raise result
+    for key, result in gather(ask, keys, concurrency):
+        if isinstance(result, BaseException):
+            errors.append(bearable(result))
+            continue
+        done[key] = result
+        if arrived is not None:
+            arrived(key, result)
     answers = tuple(answer for key in keys if key in done for answer in done[key].answers)
     if errors and not answers:
         raise next((e for e in errors if isinstance(e, BudgetExceededError)), errors[0])
@@ -66,8 +62,23 @@ def complete_each(
     )
 
 
-def _gather(ask: Ask, keys: Sequence[str], concurrency: int) -> Iterator[tuple[str, Completion | BaseException]]:
-    """Yield each key with its result or error as it arrives; closing the generator starts no further request."""
+def bearable(error: BaseException) -> LLMError | BudgetExceededError:
+    """Return an error by which one answer is missing and others may still come; raise any other."""
+    if isinstance(error, (LLMError, BudgetExceededError)) and not isinstance(error, LLMUnavailableError):
+        return error
+    raise error
+
+
+def gather(ask: Callable[[str], T], keys: Sequence[str], concurrency: int) -> Iterator[tuple[str, T | BaseException]]:
+    """Yield each key with its result or error as it arrives; closing the generator starts no further request.
+
+    Once a limit is reached, nothing further is started either.
+
+    Args:
+        ask: Called with each key, from several threads; for ``concurrency`` 1 from this one and in order.
+        keys: What is asked for.
+        concurrency: How many may be under way at once.
+    """
     if concurrency == 1 or len(keys) == 1:
         for key in keys:
             result = _attempt(ask, key)
@@ -76,7 +87,7 @@ def _gather(ask: Ask, keys: Sequence[str], concurrency: int) -> Iterator[tuple[s
                 return  # the next would meet the same limit
         return
     waiting = deque(keys)
-    results: queue.SimpleQueue[tuple[str, Completion | BaseException] | None] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[str, T | BaseException] | None] = queue.SimpleQueue()
 
     def work() -> None:
         while True:
@@ -104,7 +115,7 @@ def _gather(ask: Ask, keys: Sequence[str], concurrency: int) -> Iterator[tuple[s
         waiting.clear()
 
 
-def _attempt(ask: Ask, key: str) -> Completion | BaseException:
+def _attempt(ask: Callable[[str], T], key: str) -> T | BaseException:
     try:
         return ask(key)
     except Exception as error:  # the boundary between threads: raised again in the one that waits
