@@ -27,7 +27,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
 # A daemon is started if none answers, and the base image is made if it is missing (about 40 seconds, once).
 docker: system-test $(VENV)/.installed-dev

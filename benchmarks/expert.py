@@ -1,7 +1,7 @@
 """Do the trainers learn the published tasks from the published rewards? Success, steps and time to it, task by task.
 
     python -m benchmarks.expert --family manipulation [--tasks MetaWorld-reach ...] [--trainer sac] [--steps 250000]
-    python -m benchmarks.expert --part beside [--beside-steps 40000]   # Stable-Baselines3's SAC at the same steps
+    python -m benchmarks.expert --part beside [--beside-steps 30000]   # Stable-Baselines3's SAC at the same steps
 
 Each task is one training with the expert reward, a member per seed, over all cores. A member's success rate while it
 trains (exploration and all) is taken over windows of episodes; 50 % and 90 % are reached at the end of the first
@@ -72,7 +72,7 @@ class Settings:
     seeds: int = 2
     episodes: int = 50
     """Episodes of the final evaluation, per member."""
-    beside_steps: int = 40_000
+    beside_steps: int = 30_000
     """Environment steps of each training beside the peer, one seed."""
     part: Literal["trainers", "beside", "table"] = "trainers"
     """``beside``: our SAC and the peer's at the same steps. ``table``: only write the table anew."""
