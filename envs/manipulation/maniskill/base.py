@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import abc
-import importlib.util
 from typing import ClassVar, Literal
 
 import gymnasium as gym
 import numpy as np
 from torch import Tensor
 
-from envreward.errors import MissingExtraError
 from envreward.rewards.function import FunctionReward, RewardOutput
 from envreward.task import SPARSE_SUCCESS, Task
 from envreward.task_spec import TaskSpec
@@ -48,12 +46,5 @@ class OfficialTask(Task, abc.ABC):
     action_space = gym.spaces.Box(-1.0, 1.0, (8,), np.float32)
 
     def __init__(self, spec: TaskSpec) -> None:
-        """Make the task without importing ManiSkill, which takes seconds.
-
-        Raises:
-            MissingExtraError: ManiSkill is not installed.
-        """
-        if importlib.util.find_spec("mani_skill") is None:
-            raise MissingExtraError(spec.id, "maniskill")
         self.spec = spec
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (self.observation_size,), np.float32)
