@@ -186,6 +186,7 @@ def table(found: dict[str, Any]) -> tuple[str, bool]:
         f"(load {s['load']:.1f} at its start)"
         for s in found["searches"]
     )
+    sizes = sorted({s["steps"] for s in found["searches"]})
     lines += [
         "",
         "Core-hours: processor time of all processes, the final comparison of winner, expert and sparse reward (one",
@@ -194,7 +195,8 @@ def table(found: dict[str, Any]) -> tuple[str, bool]:
         "Bare physics: what MuJoCo alone takes for as many steps, timed right before and after each search with random",
         "actions. SB3 here: what its PPO and SAC take with their defaults, on one official environment, for as many",
         "trainings.",
-        "BIRD: 3 to 6 hours on 8 cores of its own machine. Command: `python -m benchmarks.search_cost`",
+        "BIRD: 3 to 6 hours on 8 cores of its own machine. "
+        f"Command: `python -m benchmarks.search_cost --sizes {' '.join(str(n) for n in sizes)}`",
         "",
     ]
     return "\n".join(lines), all_met

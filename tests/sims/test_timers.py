@@ -45,6 +45,14 @@ def test_the_last_one_who_leaves_starts_them_again(model: mujoco.MjModel) -> Non
     assert spent(model) > 0.0
 
 
+def test_our_simulator_steps_without_them(model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it steps, and only then, nothing is timed."""
+    seen: list[float] = []
+    monkeypatch.setattr(MujocoBatch, "_guard", staticmethod(lambda call, broken: seen.append(spent(model))))
+    MujocoBatch(model, 2).step(3)
+    assert seen == [0.0] and spent(model) > 0.0
+
+
 def test_our_simulator_leaves_them_as_they_were(model: mujoco.MjModel) -> None:
     """Who times MuJoCo in the same process can go on doing so after our steps."""
     sim = MujocoBatch(model, 2)
