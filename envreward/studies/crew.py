@@ -51,19 +51,24 @@ def assemble(config: StudyConfig, spent: Spent) -> Crew:
     designer = make_designer(config.designer, config.designer_options)
     sandbox = usable_sandbox(config.sandbox)
     task = registry.make_task(config.env_id)
-    brief = Brief(
-        env_id=config.env_id,
-        instruction=config.instruction,
-        fields=public_fields(task.fields),
-        horizon=task.spec.horizon,
-        fitness_doc=task.fitness_doc,
-    )
+    brief = make_brief(config, task)
     if config.llm is not None and not designer.needs_llm:
         raise ConfigError(f"designer {config.designer} asks no language model: leave out --llm {config.llm}")
     recording = recording_played(config)
     llm = _open_llm(config, spent) if designer.needs_llm else None
     person = TerminalPerson() if recording is None else RecordedPerson(Exchanges(recording))
     return Crew(task=task, brief=brief, designer=designer, sandbox=sandbox, llm=llm, person=person)
+
+
+def make_brief(config: StudyConfig, task: Task) -> Brief:
+    """Return what a study's designer is told of its task."""
+    return Brief(
+        env_id=config.env_id,
+        instruction=config.instruction,
+        fields=public_fields(task.fields),
+        horizon=task.spec.horizon,
+        fitness_doc=task.fitness_doc,
+    )
 
 
 def make_designer(name: str, options: Mapping[str, Any]) -> Designer:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from envreward.fields import public_fields
 from envreward.llm import LLMConfig, open_llm
 from envreward.registry import make_task
 from envreward.studies import StudyConfig
-from envreward.studies.crew import Crew, usable_sandbox
-from envreward.studies.designer import Brief, Designer, default_checkpoint
+from envreward.studies.crew import Crew, make_brief, usable_sandbox
+from envreward.studies.designer import Designer, default_checkpoint
 from envreward.training.config import PPOConfig
 
 
@@ -37,13 +36,7 @@ def small_study() -> Callable[..., tuple[StudyConfig, Crew]]:
             sandbox="process",
         )
         task = make_task(config.env_id)
-        brief = Brief(
-            env_id=config.env_id,
-            instruction=config.instruction,
-            fields=public_fields(task.fields),
-            horizon=task.spec.horizon,
-            fitness_doc=task.fitness_doc,
-        )
+        brief = make_brief(config, task)
         llm = open_llm("openai/gpt-4o", config=LLMConfig(concurrency=1))
         sandbox = usable_sandbox("process")
         return config, Crew(task=task, brief=brief, designer=designer, sandbox=sandbox, llm=llm, **crew)
