@@ -52,3 +52,17 @@ def test_a_task_equals_the_official_environment(name):
         if geom is not None:
             assert env.task.read("grasped").tolist() == [official.touching(geom) for official in officials], where
     env.close()
+
+
+def test_a_grasp_is_felt_at_the_new_state():
+    """The pads' forces are those of the state after the step, as after ``mj_forward``, not of one substep before."""
+    env, _ = batch("pick-place", 1)
+    policy, pressed = script_of("pick-place"), 0
+    env.sim.sensordata  # noqa: B018  (read once, it is kept up to date)
+    for _ in range(80):
+        action = np.clip(policy(env._observe().numpy()[0]), -1, 1).astype(np.float32)
+        env.step(torch.from_numpy(action[None]))
+        np.testing.assert_allclose(env.sim.sensordata[0].numpy(), env.sim.data(0).sensordata, rtol=1e-9, atol=1e-9)
+        pressed += bool(env.task.grasped())
+    assert pressed > 10
+    env.close()
