@@ -176,7 +176,7 @@ def table(found: dict[str, Any]) -> tuple[str, bool]:
         met = hours <= BARS[racing]
         all_met &= met
         lines.append(
-            f"| {env} | {racing} | {hours:.2f} | {fixed:.2f} | {bare:.2f} | "
+            f"| {env} | {racing} | {hours:.2f} | {round(fixed, 2) + 0.0:.2f} | {bare:.2f} | "
             f"{', '.join(f'{p:.0f}' for p in peers.values())} | "
             f"{peers['ppo'] / hours:.0f} times | {PEER[0] / hours:.0f} to {PEER[1] / hours:.0f} times | "
             f"{BARS[racing]} {'met' if met else 'missed'} |"
