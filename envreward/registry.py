@@ -102,6 +102,16 @@ def make_task(env_id: str) -> Task:
     return task
 
 
+def require_packages(spec: TaskSpec) -> None:
+    """Check, without importing them, that the packages are installed which the worlds of a task need.
+
+    Raises:
+        MissingExtraError: One is not; the message has the pip line.
+    """
+    if spec.extra is not None and not all(importlib.util.find_spec(name) for name in spec.packages):
+        raise MissingExtraError(spec.id, spec.extra)
+
+
 def add_task(task: Task) -> None:
     """Make a task known by its spec's id in this process, to EnvReward and to Gymnasium; it replaces one of that id."""
     import gymnasium as gym

@@ -22,6 +22,8 @@ class TaskSpec:
     """``module:Class`` of the `Task`."""
     extra: str | None = None
     """The pip extra it needs, if any."""
+    packages: tuple[str, ...] = ()
+    """Packages of that extra, by the names they are imported under, without which its worlds cannot be made."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the task's class."""
     training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

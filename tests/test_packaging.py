@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +13,8 @@ import venv
 from pathlib import Path
 
 import pytest
+
+from envreward.registry import task_specs
 
 ROOT = Path(__file__).resolve().parents[1]
 MAPPED = ("envs", "designers", "sandboxes")
@@ -45,6 +49,17 @@ def test_mapped_folders_refuse_their_bare_name(name: str) -> None:
     """`import envs` from the checkout fails loudly instead of loading everything twice."""
     run = subprocess.run([sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode != 0 and f"envreward.{name}" in run.stderr
+
+
+def test_extras_bring_the_packages_of_their_tasks() -> None:
+    """What a task's worlds import is what its extra installs, so that the pip line it is refused with helps."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    distributions = importlib.metadata.packages_distributions()
+    needed = {(spec.extra, name) for spec in task_specs().values() for name in spec.packages}
+    assert {extra for extra, _ in needed} == {"metaworld", "maniskill", "web", "docker"}
+    for extra, name in needed:
+        required = {re.split(r"[^\w-]", line)[0].replace("_", "-") for line in extras[extra]}
+        assert required & {found.replace("_", "-") for found in distributions[name]}, (extra, name)
 
 
 def test_import_is_light() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from envreward.errors import ConfigError
-from envreward.registry import make_task, task_files
+from envreward.registry import make_task, require_packages, task_files
 from envreward.sandbox import Limits, Sandbox, SandboxProcess
 from envreward.task import Task
 
@@ -189,9 +189,10 @@ def check_job(job: TrainingJob) -> None:
     Raises:
         ConfigError: A setting cannot work; the message names it.
         UnknownNameError: No such environment, or no such way of learning a reward.
-        MissingExtraError: The trainer needs an optional dependency.
+        MissingExtraError: The task or the trainer needs an optional dependency.
     """
     task = make_task(job.env_id)
+    require_packages(task.spec)
     if not job.members:
         raise ConfigError("a training needs at least one member")
     keys = [m.key for m in job.members]

@@ -35,6 +35,7 @@ def _repositories(name: str, entry_point: str, instruction: str, horizon: int) -
             horizon=horizon,
             entry_point=f"envreward.envs.swe.{entry_point}",
             extra=extra,
+            packages=() if extra is None else (extra,),
             kwargs={"runner": runner},
         )
         for suffix, runner, extra in (("", "bubblewrap", None), ("-docker", "docker", "docker"))

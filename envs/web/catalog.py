@@ -6,7 +6,12 @@ from typing import Any
 
 from envreward.task_spec import TaskSpec
 
-_BACKENDS = {"": "tree", "-asgi": "asgi", "-browser": "browser"}
+_BACKENDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "": ("tree", ()),
+    "-asgi": ("asgi", ("selectolax", "starlette")),
+    "-browser": ("browser", ("playwright", "starlette", "uvicorn")),
+}
+"""Backend and the packages it needs, by the suffix of the tasks on it."""
 
 
 def _specs(name: str, entry_point: str, instruction: str, horizon: int, **options: Any) -> tuple[TaskSpec, ...]:
@@ -19,9 +24,10 @@ def _specs(name: str, entry_point: str, instruction: str, horizon: int, **option
             horizon=horizon,
             entry_point=f"envreward.envs.web.apps.{entry_point}",
             extra="web",
+            packages=packages,
             kwargs={"backend": backend, **options},
         )
-        for suffix, backend in _BACKENDS.items()
+        for suffix, (backend, packages) in _BACKENDS.items()
     )
 
 

@@ -15,6 +15,7 @@ def _spec(name: str, instruction: str, horizon: int = 50) -> TaskSpec:
         horizon=horizon,
         entry_point=f"envreward.envs.manipulation.maniskill.tasks:{name}",
         extra="maniskill",
+        packages=("mani_skill",),
     )
 
 

@@ -33,6 +33,7 @@ def _spec(name: str, entry_point: str, instruction: str) -> TaskSpec:
         horizon=HORIZON,
         entry_point=f"envreward.envs.manipulation.metaworld.{entry_point}",
         extra="metaworld",
+        packages=("metaworld",),
         training=_TRAINING,
     )
 

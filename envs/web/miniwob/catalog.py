@@ -120,6 +120,7 @@ TASKS: tuple[TaskSpec, ...] = tuple(
         horizon=horizon,
         entry_point="envreward.envs.web.miniwob.task:MiniWoB",
         extra="web",
+        packages=("miniwob", "playwright"),
         kwargs={"page": page},
     )
     for page, (instruction, horizon) in _PAGES.items()
