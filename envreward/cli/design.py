@@ -71,7 +71,7 @@ class Command:
     racing: bool = False
     """Stop the worse half of the programs early, several times during each training."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
-    """Settings of PPO; a task's own (see `envreward envs ID`) take the place of these defaults."""
+    """Settings of PPO; a task's own take the place of these defaults (`--env TASK --help` shows them)."""
     sac: SACConfig = field(default_factory=SACConfig)
     """Settings of SAC, likewise."""
     processes: int = 0
@@ -106,8 +106,9 @@ class Command:
     out: MaybeFolder = None
     """Folder in which the run's own folder is made (default: $ENVREWARD_RUNS, else runs)."""
 
-    def for_task(self) -> Command:
-        """Return the command's defaults once the task is known.
+    @classmethod
+    def for_task(cls, env: str) -> Command:
+        """Return the command's defaults for a task.
 
         Raises:
             UnknownNameError: No such environment.
@@ -115,7 +116,7 @@ class Command:
         from envreward.registry import find_task_spec
         from envreward.training.task_settings import task_settings
 
-        return Command(env=self.env, **task_settings(find_task_spec(self.env))._asdict())
+        return cls(env=env, **task_settings(find_task_spec(env))._asdict())
 
     def run(self) -> int:
         """Begin the study and see it through."""

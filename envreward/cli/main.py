@@ -54,10 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if verb not in VERBS:
             raise UnknownNameError("command", verb, VERBS)
         module = importlib.import_module(f"envreward.cli.{verb}")
-        command = _parse(module.Command, verb, args)
-        if hasattr(command, "for_task"):  # its task is known only now, and with it what the options' defaults are
-            command = _parse(module.Command, verb, args, default=command.for_task())
-        return int(command.run())
+        return int(_parse(module.Command, verb, args).run())
     except EnvRewardError as error:
         _write_error(str(error))
         return error.exit_code
@@ -73,10 +70,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parse(form: type[Any], verb: str, args: Sequence[str], **default: Any) -> Any:
+def _parse(form: type[Any], verb: str, args: Sequence[str]) -> Any:
     import tyro
 
+    default = {}
+    env = _last_value(args, "--env")
+    if env is not None and hasattr(form, "for_task"):  # the task decides what the other options' defaults are
+        default = {"default": form.for_task(env)}
     return tyro.cli(form, args=args, prog=f"envreward {verb}", config=(tyro.conf.AvoidSubcommands,), **default)
+
+
+def _last_value(args: Sequence[str], option: str) -> str | None:
+    """Return what the last ``option VALUE`` or ``option=VALUE`` gives, or ``None``."""
+    found = None
+    for word, following in zip(args, [*args[1:], None], strict=True):
+        name, equals, value = word.partition("=")
+        if name == option:
+            found = value if equals else following
+    return found
 
 
 def _overview() -> str:

@@ -56,7 +56,7 @@ class Command:
     trainer: TrainerName = "ppo"
     """ppo and sac train all seeds together; sb3:... uses Stable-Baselines3, one after another."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
-    """Settings of PPO; a task's own (see `envreward envs ID`) take the place of these defaults."""
+    """Settings of PPO; a task's own take the place of these defaults (`--env TASK --help` shows them)."""
     sac: SACConfig = field(default_factory=SACConfig)
     """Settings of SAC, likewise."""
     processes: int = 0
@@ -79,8 +79,9 @@ class Command:
     out: MaybeFolder = None
     """Folder to train in (default: a new one under $ENVREWARD_RUNS, else runs)."""
 
-    def for_task(self) -> Command:
-        """Return the command's defaults once the task is known.
+    @classmethod
+    def for_task(cls, env: str) -> Command:
+        """Return the command's defaults for a task.
 
         Raises:
             UnknownNameError: No such environment.
@@ -88,7 +89,7 @@ class Command:
         from envreward.registry import find_task_spec
         from envreward.training.task_settings import task_settings
 
-        return Command(env=self.env, **task_settings(find_task_spec(self.env))._asdict())
+        return cls(env=env, **task_settings(find_task_spec(env))._asdict())
 
     def run(self) -> int:
         """Train, score, and print a summary; 0 when at least one policy was trained."""

@@ -44,6 +44,19 @@ def test_a_tasks_own_settings_are_the_defaults(tmp_path: Path) -> None:
     assert (settings["gamma"], settings["rollout_steps"]) == (0.9, 32)
 
 
+@pytest.mark.parametrize("verb", ["train", "design"])
+def test_help_shows_the_tasks_own_settings(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a task named, wherever and however, the help tells its defaults; of several the last one counts."""
+    own = f"(default: {find_task_spec('MetaWorld-reach').training['ppo']['obs_min_std']})"
+    given = (["--help", "--env", "MetaWorld-reach"], ["--env=Hopper", "--env=MetaWorld-reach", "-h"])
+    for args, shown in ((given[0], True), (given[1], True), (["--env", "Hopper", "--help"], False)):
+        with pytest.raises(SystemExit) as end:
+            main([verb, *args])
+        text = capsys.readouterr().out
+        after = text[text.index("--ppo.obs-min-std") :].split("--", 2)[1]
+        assert end.value.code == 0 and (own in " ".join(after.replace("│", " ").split())) == shown
+
+
 def test_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A program that fails in training ends with its status, its reason and exit code 3."""
     program = tmp_path / "mine.py"
