@@ -7,7 +7,8 @@ import re
 
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?(_ID)?$", re.IGNORECASE)
 _SECRET_FORM = re.compile(
-    r"\b(?:sk|pk|gsk|xai|hf|r8|nvapi|ghp|AIza)[-_]?[A-Za-z0-9*][A-Za-z0-9*_\-]{15,}"  # as the providers write them
+    r"\b(?:(?:sk|pk|gsk|xai|hf|r8|nvapi|ghp)[-_]|AIza)"  # as the providers begin them
+    r"(?=[\w*-]*(?:[A-Z0-9*]|[a-z]{16}))[A-Za-z0-9*][\w*-]{15,}"  # no words in small letters: sk-learn-like-file-names
     r"|(?<=Bearer )\S+"
     r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # user:password in an address
 )

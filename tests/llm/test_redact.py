@@ -24,6 +24,20 @@ def test_keys_are_known_by_their_form(secret: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--out runs/sk-shortest-way-to-the-goal",
+        "hf_height_field_of_terrain",
+        "skyscraper_climbing_robot_2",
+        "pk1234567890",
+    ],
+)
+def test_names_are_not_keys(text: str) -> None:
+    """Names of files, fields and tasks stay, so that a command that is printed can be run."""
+    assert redact(text) == text
+
+
 def test_keys_are_known_by_their_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The value of a key variable of this process is removed, whatever it looks like; ordinary words stay."""
     monkeypatch.setenv("SOME_PROVIDER_API_KEY", "correct horse battery")
