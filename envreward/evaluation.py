@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envreward import child
 from envreward.errors import ConfigError, EnvRewardError, InfraError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def evaluate(
         }
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         process = subprocess.run(
-            [sys.executable, "-m", "envreward.evaluation"],
+            child.command(__name__),
             input=json.dumps(request),
             env=environment,
             capture_output=True,
@@ -185,7 +186,3 @@ def main() -> None:
     draft = answer.with_suffix(".draft")
     draft.write_text(json.dumps(reply))
     draft.replace(answer)
-
-
-if __name__ == "__main__":
-    main()

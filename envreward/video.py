@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envreward import child
 from envreward.errors import ConfigError, EnvRewardError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def record_video(policy_dir: Path, path: Path, config: VideoConfig | None = None
 def _film_in_own_process(order: str, backend: str) -> str | None:
     """Run the filming process; return why ``backend`` does not work, or ``None`` when the film is made."""
     environment = {**os.environ, "MUJOCO_GL": backend, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "envreward.video", order]
+    command = child.command(__name__, order)
     try:
         run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
@@ -205,14 +206,10 @@ def _encode(path: Path, rate: float, first: np.ndarray, rest: Iterator[np.ndarra
             raise OSError(f"ffmpeg could not write {path}")
 
 
-def main() -> None:
-    """Film what the one argument, JSON, orders; an error is one line on standard error."""
+def main(order: str) -> None:
+    """Film what ``order``, JSON, says; an error is one line on standard error."""
     try:
-        _film(json.loads(sys.argv[1]))
+        _film(json.loads(order))
     except EnvRewardError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(ConfigError.exit_code)
-
-
-if __name__ == "__main__":
-    main()

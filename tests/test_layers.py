@@ -38,7 +38,7 @@ FLOORS = [
         "envreward.rendering",
         "envreward.text_picture",
     ],
-    ["envreward.seccomp"],
+    ["envreward.child", "envreward.seccomp"],
     ["envreward.errors"],
 ]
 CONCRETE = ("envreward.envs", "envreward.designers", "envreward.sandboxes")

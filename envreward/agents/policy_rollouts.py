@@ -1,6 +1,6 @@
 """Rollouts of trained policies and of reference behaviours, played in a clean process that loads no reward.
 
-``python -m envreward.agents.policy_rollouts`` reads a request from standard input and writes one rollouts file per
+That process, `main`, reads a request from standard input and writes one rollouts file per
 actor. Actors that are asked for together play the same episodes: those of the same seeds, which for trained policies
 are the episodes that `envreward.evaluation` scores them on.
 """
@@ -19,6 +19,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
+from envreward import child
 from envreward.errors import ConfigError, EnvRewardError, UnknownNameError
 from envreward.evaluation import episode_seeds
 from envreward.registry import make_task
@@ -130,7 +131,7 @@ def _check(rollouts: Rollouts, env_id: str, name: str, seeds: list[int]) -> None
 
 def _run(request: Mapping[str, Any]) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "envreward.agents.policy_rollouts"],
+        child.command(__name__),
         input=json.dumps(request),
         env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         capture_output=True,
@@ -212,7 +213,3 @@ def main() -> None:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(ConfigError.exit_code)
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,6 @@ own, and sees nothing but the public fields that it names: not the file, not the
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from envreward import child
 from envreward.errors import SandboxError
 from envreward.fields import Field, resolve, torch_dtype
 from envreward.rewards.function import FunctionReward, RewardOutput
@@ -190,7 +190,7 @@ def _split(episodes: Sequence[Episode], output: RewardOutput, lengths: list[int]
 
 def _run(sandbox: Sandbox, folder: Path, job: RescoringJob, rows: int, calls: int) -> None:
     process = sandbox.start(
-        [sys.executable, "-m", "envreward.agents.rescoring_job", str(folder)],
+        child.command("envreward.agents.rescoring_job", str(folder)),
         workdir=folder,
         limits=Limits(
             wall_s=START_S + (WHOLE_TRIAL + calls) * job.timeout_s,

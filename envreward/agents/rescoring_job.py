@@ -1,4 +1,4 @@
-"""Re-scoring inside the sandbox: ``python -m envreward.agents.rescoring_job FOLDER``, started by `rescoring`.
+"""Re-scoring inside the sandbox: `main` is a process there, started by `rescoring`.
 
 Reads the program, its fields' declarations and their recorded values from the folder, tries the program as a dry run
 does, lets it compute all rewards in a locked-up process of its own, and writes them back as numbers. The environment
@@ -8,7 +8,6 @@ itself is not needed and not loaded.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +55,10 @@ class RescoringJob:
         return json.dumps({"source": program.source, "fields": declared, **limits, **told})
 
 
-def main(folder: Path) -> None:
-    """Compute the rewards that the folder's job asks for."""
+def main(where: str) -> None:
+    """Compute the rewards that a folder's job asks for."""
     torch.set_num_threads(1)
+    folder = Path(where)
     job: dict[str, Any] = json.loads((folder / JOB).read_text())
     fields = {
         name: Field("As recorded.", shape=tuple(f["shape"]), dtype=f["dtype"]) for name, f in job["fields"].items()
@@ -162,7 +162,3 @@ def read_answer(text: str) -> list[str]:
     if answer["kind"] != "ok":
         raise _KINDS[answer["kind"]](answer["reason"], line=answer["line"], fix=answer["fix"])
     return [str(name) for name in answer["components"]]
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

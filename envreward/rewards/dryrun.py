@@ -1,4 +1,4 @@
-"""The dry run inside the sandbox: ``python -m envreward.rewards.dryrun FOLDER``, started by `verify`.
+"""The dry run inside the sandbox: `main` is a process there, started by `verify`.
 
 Reads ``dryrun.json``, collects real states once, then tries each program in a process of its own, and appends
 one line to ``trials.jsonl`` as each is done, so that what comes later cannot undo it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,10 @@ from .trial import run_trial
 SETTINGS, RESULTS = "dryrun.json", "trials.jsonl"
 
 
-def main(folder: Path) -> None:
-    """Try every program that the folder's settings name."""
+def main(where: str) -> None:
+    """Try every program that a folder's settings name."""
     torch.set_num_threads(1)
+    folder = Path(where)
     settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text())
     fields = make_task(settings["env_id"]).fields
     programs = {key: RewardProgram.from_source(source, fields) for key, source in settings["programs"].items()}
@@ -56,7 +56,3 @@ def _status(error: RewardError) -> str:
     if isinstance(error, RewardTimeoutError):
         return "timed_out"
     return "crashed" if isinstance(error, RewardCrashError) else "failed"
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

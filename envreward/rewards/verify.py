@@ -7,13 +7,13 @@ states of the task, each program in a process of its own, so that one that hangs
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from envreward import child
 from envreward.errors import RewardParseError, SandboxError
 from envreward.registry import find_task_spec, make_task, task_files
 from envreward.sandbox import Limits, Sandbox
@@ -158,7 +158,7 @@ def _run(programs: Mapping[str, str], env_id: str, sandbox: Sandbox, scratch: Pa
     (scratch / SETTINGS).write_text(json.dumps(settings))
     wall_s = dry_run.wall_s if dry_run.wall_s is not None else START_S + WHOLE_TRIAL * dry_run.timeout_s * len(programs)
     process = sandbox.start(
-        [sys.executable, "-m", "envreward.rewards.dryrun", str(scratch)],
+        child.command("envreward.rewards.dryrun", str(scratch)),
         workdir=scratch,
         readonly=task_files(env_id),
         limits=Limits(wall_s=wall_s, processes=64, file_bytes=64 * 1024**2),

@@ -1,4 +1,4 @@
-"""``python -m envreward.training.job FOLDER``: the training itself, run inside a sandbox.
+"""The training itself: `main` is a process inside a sandbox, started by `runner`.
 
 The process that is started coordinates: it forks one shard per core (one torch thread each: more threads than cores
 is the one thing that makes small networks slow), waits for them, compares members at the rungs of a race, and hands
@@ -12,8 +12,8 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sys
 import time
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -30,14 +30,15 @@ from .racing import group_fitness, recent_fitness, rungs, spread, survivors
 from .shard import Clock, die_with_parent, restore, run_shard, save_member, unfinished
 from .tensorboard import EventMirror
 
-_POLL_S = 0.05
 _MIRROR_EVERY_S = 5.0
 _ATTEMPTS = 2
 
 
-def main(folder: Path) -> None:
-    """Train the job in ``folder``, or go on with it."""
+def main(where: str) -> None:
+    """Train the job in a folder, or go on with it."""
+    die_with_parent()
     torch.set_num_threads(1)
+    folder = Path(where)
     job = TrainingJob.load(folder)
     plan = Plan.load(folder) or first_plan(job)
     plan.save(folder)
@@ -109,6 +110,7 @@ def _run_stage(job: TrainingJob, folder: Path, plan: Plan, clock: Clock, mirror:
     attempts = dict.fromkeys(running, 1)
     mirrored_at = clock()
     while running:
+        connection.wait([process.sentinel for process in running.values()], timeout=_MIRROR_EVERY_S)
         for shard, process in list(running.items()):
             if process.is_alive():
                 continue
@@ -119,10 +121,9 @@ def _run_stage(job: TrainingJob, folder: Path, plan: Plan, clock: Clock, mirror:
                 running[shard] = _start(job, folder, plan, shard, clock)
             elif process.exitcode:
                 _give_up(job, folder, plan, shard, process.exitcode, clock)
-        if mirror is not None and clock() - mirrored_at > _MIRROR_EVERY_S:
+        if mirror is not None and clock() - mirrored_at >= _MIRROR_EVERY_S:
             mirror.update()
             mirrored_at = clock()
-        time.sleep(_POLL_S)
 
 
 def _start(job: TrainingJob, folder: Path, plan: Plan, shard: int, clock: Clock) -> BaseProcess:
@@ -141,8 +142,3 @@ def _give_up(job: TrainingJob, folder: Path, plan: Plan, shard: int, exitcode: i
 
 def _keys(members: list[Member] | tuple[Member, ...], count: int) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(m.key for m in part) for part in spread(members, count))
-
-
-if __name__ == "__main__":
-    die_with_parent()
-    main(Path(sys.argv[1]))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from envreward import child
 from envreward.errors import ConfigError
 from envreward.registry import make_task, require_packages, task_files
 from envreward.sandbox import Limits, Sandbox, SandboxProcess
@@ -135,7 +135,7 @@ def start_training(job: TrainingJob, folder: Path, sandbox: Sandbox) -> Training
         if all(MemberResult.load(folder, m.key) for m in job.members):
             os.close(lock)
             return TrainingHandle(job, folder, None, None)
-        argv = [sys.executable, "-m", "envreward.training.job", str(folder)]
+        argv = child.command("envreward.training.job", str(folder))
         process = sandbox.start(
             argv,
             workdir=folder,
