@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,21 @@ KEY = "sk-0123456789abcdefghij"
 
 
 @pytest.fixture
-def asked(cli: Cli, llm_server: Any, reply: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A finished study whose programs came from a model."""
+def asked(
+    cli: Cli, llm_server: Any, reply: Any, monkeypatch: pytest.MonkeyPatch, made_once: Any, tmp_path: Path
+) -> Any:
+    """A finished study whose programs came from a model, with the baselines that were kept; each test's own copy."""
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    llm_server.respond(lambda body, number: reply.text(PROGRAMS[number % 4]))
-    said = cli("design", *SMALL, "--designer", "eureka", "--llm", "openai/scripted", "--name", "asked")
-    assert said.code == 0, said.err
+
+    def study(folder: Path) -> None:
+        llm_server.respond(lambda body, number: reply.text(PROGRAMS[number % 4]))
+        said = cli("design", *SMALL, "--designer", "eureka", "--llm", "openai/scripted", "--name", "asked")
+        assert said.code == 0, said.err
+        for part in ("runs", "cache"):
+            shutil.move(tmp_path / part, folder / part)
+
+    shutil.copytree(made_once("a-study-that-asked", study), tmp_path, dirs_exist_ok=True)
     llm_server.respond(lambda body, number: reply.error(500, "nobody may ask"))
     return json.loads(cli("show", "asked", "--json").out)
 
