@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -102,7 +103,7 @@ def summarise(searches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]], settings: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     lines = [
-        f"`python -m benchmarks.evolve`: {settings['samples']} candidates x {settings['iterations']} iterations x "
+        f"`{settings['command']}`: {settings['samples']} candidates x {settings['iterations']} iterations x "
         f"{settings['seeds']} seeds x {settings['steps']:,} steps; winner, expert and sparse then trained on "
         f"{settings['final_seeds']} fresh seeds with the same steps. Fitness is metres per episode. "
         f"{settings['machine']}.",
@@ -163,6 +164,7 @@ def main() -> int:
         "seeds": args.seeds,
         "final_seeds": args.final_seeds,
         "machine": f"{os.cpu_count()} CPUs, {platform.machine()}",
+        "command": shlex.join(["python", "-m", "benchmarks.evolve", *sys.argv[1:]]),
     }
     rows = summarise(searches)
     args.out.mkdir(parents=True, exist_ok=True)
