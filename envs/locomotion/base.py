@@ -141,6 +141,36 @@ SHARED_FIELDS: Mapping[str, Field] = {
 }
 """Fields of every robot and task."""
 
+
+def joint_fields(joints: tuple[str, ...], qpos_start: int, qvel_start: int) -> dict[str, Field]:
+    """Return the fields of a robot's hinges.
+
+    Args:
+        joints: Their names, in the order of ``qpos``.
+        qpos_start: Where in ``qpos`` the first one's angle is; the others follow.
+        qvel_start: Where in ``qvel`` its angular velocity is.
+    """
+    count = len(joints)
+    return {
+        "joint_angles": Field(
+            "Angle of each joint.",
+            shape=(count,),
+            unit="rad",
+            names=joints,
+            role="angle",
+            read=lambda t: t.sim.qpos[:, qpos_start:],
+        ),
+        "joint_velocities": Field(
+            "Angular velocity of each joint.",
+            shape=(count,),
+            unit="rad/s",
+            names=joints,
+            role="angular_velocity",
+            read=lambda t: t.sim.qvel[:, qvel_start:],
+        ),
+    }
+
+
 FORWARD_FIELDS: Mapping[str, Field] = {
     "healthy": Field(
         "Whether the robot is still upright and sound; the episode ends when it is not.",

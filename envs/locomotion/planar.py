@@ -10,7 +10,7 @@ from torch import Tensor
 from envreward.fields import Field
 from envreward.sims import Sim
 
-from .base import SHARED_FIELDS, LocomotionTask
+from .base import SHARED_FIELDS, LocomotionTask, joint_fields
 from .feet import GeomHeights, foot_fields
 
 
@@ -47,7 +47,6 @@ def planar_fields(joints: tuple[str, ...], feet: tuple[str, ...], pitch_doc: str
         feet: Names of the feet.
         pitch_doc: What zero and positive pitch mean for this robot.
     """
-    count = len(joints)
     return {
         **SHARED_FIELDS,
         "x_position": Field(
@@ -97,26 +96,11 @@ def planar_fields(joints: tuple[str, ...], feet: tuple[str, ...], pitch_doc: str
             role="angular_velocity",
             read=lambda t: t.sim.qvel[:, 2],
         ),
-        "joint_angles": Field(
-            "Angle of each joint.",
-            shape=(count,),
-            unit="rad",
-            names=joints,
-            role="angle",
-            read=lambda t: t.sim.qpos[:, 3:],
-        ),
-        "joint_velocities": Field(
-            "Angular velocity of each joint.",
-            shape=(count,),
-            unit="rad/s",
-            names=joints,
-            role="angular_velocity",
-            read=lambda t: t.sim.qvel[:, 3:],
-        ),
+        **joint_fields(joints, 3, 3),
         **foot_fields(feet),
         "action": Field(
             "The action just applied: torque of each joint's motor as a share of its maximum, in [-1, 1].",
-            shape=(count,),
+            shape=(len(joints),),
             names=joints,
             role="action",
             read=lambda t: t.action,

@@ -11,7 +11,7 @@ from torch import Tensor
 from envreward.fields import Field
 from envreward.sims import Sim
 
-from .base import SHARED_FIELDS, LocomotionTask, asset_path
+from .base import SHARED_FIELDS, LocomotionTask, asset_path, joint_fields
 
 _XYZ = ("x", "y", "z")
 
@@ -60,7 +60,6 @@ def spatial_fields(joints: tuple[str, ...], moving: str) -> dict[str, Field]:
         joints: Names of the hinges in the order of ``qpos``.
         moving: What ``x_velocity`` and ``y_velocity`` are measured on, e.g. ``"torso"``.
     """
-    count = len(joints)
     return {
         **SHARED_FIELDS,
         "torso_position": Field(
@@ -131,20 +130,5 @@ def spatial_fields(joints: tuple[str, ...], moving: str) -> dict[str, Field]:
             role="angular_velocity",
             read=lambda t: t.sim.qvel[:, 3:6],
         ),
-        "joint_angles": Field(
-            "Angle of each joint.",
-            shape=(count,),
-            unit="rad",
-            names=joints,
-            role="angle",
-            read=lambda t: t.sim.qpos[:, 7:],
-        ),
-        "joint_velocities": Field(
-            "Angular velocity of each joint.",
-            shape=(count,),
-            unit="rad/s",
-            names=joints,
-            role="angular_velocity",
-            read=lambda t: t.sim.qvel[:, 6:],
-        ),
+        **joint_fields(joints, 7, 6),
     }
