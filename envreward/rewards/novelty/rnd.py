@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,8 +15,9 @@ from envreward.fields import Field
 
 from ..features import feature_size, joined
 from ..function import RewardOutput
+from ..tensor_file import read_tensors, write_tensors
 
-_KIND = "envreward.rnd"
+_KIND = "random network distillation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +183,7 @@ class RandomNetworkDistillation:
 
     def save(self, path: Path) -> None:
         """Write all of `tensors` as safetensors."""
-        from safetensors.torch import save_file
-
-        about = {"kind": _KIND, "config": json.dumps(asdict(self.config)), "size": str(self.size)}
-        save_file(self.tensors(), path, metadata=about)
+        write_tensors(path, _KIND, self.tensors(), {"config": asdict(self.config), "size": self.size})
 
     @classmethod
     def load(cls, path: Path) -> RandomNetworkDistillation:
@@ -195,19 +192,10 @@ class RandomNetworkDistillation:
         Raises:
             ConfigError: The file holds something else.
         """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="pt") as file:
-                about = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise ConfigError(f"{path} is not a safetensors file: {error}") from None
-        if about.get("kind") != _KIND:
-            raise ConfigError(f"{path} does not hold a random network distillation")
-        settings = json.loads(about["config"])
+        tensors, about = read_tensors(path, _KIND)
+        settings = about["config"]
         config = RndConfig(**{**settings, "fields": tuple(settings["fields"]), "hidden": tuple(settings["hidden"])})
-        loaded = cls(config, int(about["size"]))
+        loaded = cls(config, about["size"])
         loaded.restore(tensors)
         return loaded
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from envreward.errors import ConfigError
 
 from ..features import joined
 from ..function import RewardOutput
+from ..tensor_file import read_tensors, write_tensors
 
-_KIND = "envreward.learned_reward"
+_KIND = "learned reward"
 
 
 class LearnedReward:
@@ -95,8 +95,6 @@ class LearnedReward:
 
     def save(self, path: Path) -> None:
         """Write it as safetensors, with all that `load` needs."""
-        from safetensors.torch import save_file
-
         about = {
             "fields": self._fields,
             "hidden": self.hidden,
@@ -105,7 +103,7 @@ class LearnedReward:
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {"mean": self.mean, "std": self.std}
-        save_file(tensors, path, metadata={"kind": _KIND, "about": json.dumps(about)})
+        write_tensors(path, _KIND, tensors, about)
 
     @classmethod
     def load(cls, path: Path) -> LearnedReward:
@@ -114,17 +112,7 @@ class LearnedReward:
         Raises:
             ConfigError: The file holds something else.
         """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise ConfigError(f"{path} is not a safetensors file: {error}") from None
-        if metadata.get("kind") != _KIND:
-            raise ConfigError(f"{path} does not hold a learned reward")
-        about = json.loads(metadata["about"])
+        tensors, about = read_tensors(path, _KIND)
         reward = cls(about["fields"], about["hidden"], tensors["mean"], tensors["std"])
         weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         reward.network.load_state_dict(weights)
