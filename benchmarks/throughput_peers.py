@@ -128,7 +128,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         prefix="MetaWorld-",
         gymnasium=metaworld_peer,
-        envpool=lambda task: (f"MetaWorld/{task.title()}-v3", f"{task.title().replace('-', '')}-v3"),
+        envpool=lambda task: (f"MetaWorld/{task.title().replace('-', '')}-v3",),
         bare_bar=0.8,
         gymnasium_bar=6.0,
         over_all=True,
