@@ -122,6 +122,13 @@ def table(rows: list[dict[str, Any]], settings: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _command(args: list[str]) -> str:
+    """Return the command that was given, without where things were put."""
+    places = [i for i, word in enumerate(args) if word in ("--runs", "--out")]
+    kept = [word for i, word in enumerate(args) if i not in places and i - 1 not in places]
+    return shlex.join(["python", "-m", "benchmarks.evolve", *kept])
+
+
 def main() -> int:
     """Run the searches and write the results; 0 when the bar is met everywhere."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evolve", description=__doc__.splitlines()[0])
@@ -164,7 +171,7 @@ def main() -> int:
         "seeds": args.seeds,
         "final_seeds": args.final_seeds,
         "machine": f"{os.cpu_count()} CPUs, {platform.machine()}",
-        "command": shlex.join(["python", "-m", "benchmarks.evolve", *sys.argv[1:]]),
+        "command": _command(sys.argv[1:]),
     }
     rows = summarise(searches)
     args.out.mkdir(parents=True, exist_ok=True)
