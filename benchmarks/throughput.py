@@ -211,7 +211,8 @@ def table(report: dict[str, Any]) -> str:
     own = "".join(f", {bar} times on {task}" for task, bar in family.gymnasium_bars.items())
     note = (
         f"Environment steps per second, {settings['threads']} threads, medians of {settings['rounds']} rounds of "
-        f"{settings['seconds']} s. Bars: at least {family.bare_bar:.0%} of bare stepping at 256 worlds or more; at "
+        f"{settings['seconds']} s. Bare stepping is without MuJoCo's own timers, as ours; with them, as its Python package "
+        f"steps by default, it takes 7 to 16% longer. Bars: at least {family.bare_bar:.0%} of bare at 256 worlds or more; at "
         f"least {family.gymnasium_bar} times the better of Gymnasium's SyncVectorEnv and AsyncVectorEnv over the "
         f"official environments ({settings['gymnasium_envs']} worlds){own}{together}; EnvPool's speed where it is "
         f"installed. {where['cpu']}, {where['cores']} cores, load {where['load_before']:.1f} before and "
