@@ -213,9 +213,9 @@ def table(report: dict[str, Any]) -> str:
         f"Environment steps per second, {settings['threads']} threads, medians of {settings['rounds']} rounds of "
         f"{settings['seconds']} s. Bare stepping is without MuJoCo's own timers, as ours is: they are on by default in "
         f"its Python package, and take 7 to 16% of a step. Bars: at least {family.bare_bar:.0%} of bare at 256 worlds "
-        f"or more; at least {family.gymnasium_bar} times the better of Gymnasium's SyncVectorEnv and AsyncVectorEnv over the "
-        f"official environments ({settings['gymnasium_envs']} worlds){own}{together}; EnvPool's speed where it is "
-        f"installed. {where['cpu']}, {where['cores']} cores, load {where['load_before']:.1f} before and "
+        f"or more; at least {family.gymnasium_bar} times the better of Gymnasium's SyncVectorEnv and AsyncVectorEnv "
+        f"over the official environments ({settings['gymnasium_envs']} worlds){own}{together}; EnvPool's speed where "
+        f"it is installed. {where['cpu']}, {where['cores']} cores, load {where['load_before']:.1f} before and "
         f"{where['load_after']:.1f} after; MuJoCo {where['mujoco']}, torch {where['torch']}, Gymnasium "
         f"{where['gymnasium']}."
     )
