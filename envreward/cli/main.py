@@ -83,7 +83,7 @@ def _parse(form: type[Any], verb: str, args: Sequence[str]) -> Any:
 def _last_value(args: Sequence[str], option: str) -> str | None:
     """Return what the last ``option VALUE`` or ``option=VALUE`` gives, or ``None``."""
     found = None
-    for word, following in zip(args, [*args[1:], None], strict=True):
+    for word, following in zip(args, [*args, None][1:], strict=True):
         name, equals, value = word.partition("=")
         if name == option:
             found = value if equals else following
