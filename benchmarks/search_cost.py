@@ -175,8 +175,9 @@ def table(found: dict[str, Any]) -> tuple[str, bool]:
         peers = {n: trainings * PUBLISHED_STEPS / rate / 3600.0 for n, rate in found["sb3"][env].items()}
         met = hours <= BARS[racing]
         all_met &= met
+        shown = round(fixed, 2) + 0.0  # no "-0.00", where the line begins a little below zero
         lines.append(
-            f"| {env} | {racing} | {hours:.2f} | {round(fixed, 2) + 0.0:.2f} | {bare:.2f} | "
+            f"| {env} | {racing} | {hours:.2f} | {shown:.2f} | {bare:.2f} | "
             f"{', '.join(f'{p:.0f}' for p in peers.values())} | "
             f"{peers['ppo'] / hours:.0f} times | {PEER[0] / hours:.0f} to {PEER[1] / hours:.0f} times | "
             f"{BARS[racing]} {'met' if met else 'missed'} |"

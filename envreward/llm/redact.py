@@ -9,6 +9,7 @@ _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?(_ID)?$", re
 _SECRET_FORM = re.compile(
     r"\b(?:(?:sk|pk|gsk|xai|hf|r8|nvapi|ghp)[-_]|AIza)"  # as the providers begin them
     r"(?=[\w*-]*(?:[A-Z0-9*]|[a-z]{16}))[A-Za-z0-9*][\w*-]{15,}"  # no words in small letters: sk-learn-like-file-names
+    r"|\b(?:sk|pk|gsk|xai|hf|r8|nvapi|ghp)(?=[A-Za-z0-9*]*[A-Z0-9*])[A-Za-z0-9*]{16,}"  # or without a separator
     r"|(?<=Bearer )\S+"
     r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # user:password in an address
 )

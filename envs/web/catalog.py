@@ -9,7 +9,7 @@ from envreward.task_spec import TaskSpec
 _BACKENDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "": ("tree", ()),
     "-asgi": ("asgi", ("selectolax", "starlette")),
-    "-browser": ("browser", ("playwright", "starlette", "uvicorn")),
+    "-browser": ("browser", ("playwright", "selectolax", "starlette", "uvicorn")),
 }
 """Backend and the packages it needs, by the suffix of the tasks on it."""
 

@@ -15,6 +15,7 @@ from envreward.llm.redact import MASK, redact, redact_known
         "gsk_abcdefghijklmnop01234",
         "AIzaSyA-1234567890abcdefghij",
         "hf_abcdefghijklmnopqrst",
+        "ghp0123456789abcdefABCD",
     ],
 )
 def test_keys_are_known_by_their_form(secret: str) -> None:
